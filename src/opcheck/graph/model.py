@@ -1,0 +1,58 @@
+"""ModelGraph: the op graph of one step, on networkx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from opcheck.graph.types import Edge, LayerNode, OpNode
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from opcheck.graph.signature import OpSignature
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """The ops of one step (inference or training), functions inlined.
+
+    ``signatures`` maps an op type to its argument names and types; ``notes`` says in words what could
+    not be walked, and an empty tuple means that everything was.
+    """
+
+    name: str
+    layers: tuple[LayerNode, ...]
+    ops: tuple[OpNode, ...]
+    edges: tuple[Edge, ...]
+    signatures: MappingProxyType[str, OpSignature]
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def by_id(self) -> MappingProxyType[str, OpNode]:
+        return MappingProxyType({op.id: op for op in self.ops})
+
+    @cached_property
+    def network(self) -> nx.MultiDiGraph:
+        """The ops as a directed multigraph; an edge's key is ``(src_output, dst_input)``."""
+        import networkx as nx  # 0.1 s, and only the stages that walk edges need it
+
+        network = nx.MultiDiGraph(name=self.name)
+        network.add_nodes_from(op.id for op in self.ops)
+        network.add_edges_from(
+            (e.src, e.dst, (e.src_output, e.dst_input)) for e in self.edges
+        )
+        return network
+
+    def of_layer(self, path: str) -> Iterable[OpNode]:
+        """The ops of a layer and of the layers below it."""
+        below = path + "/"
+        return (
+            op
+            for op in self.ops
+            if op.layer_path is not None
+            and (op.layer_path == path or op.layer_path.startswith(below))
+        )

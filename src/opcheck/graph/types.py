@@ -1,0 +1,67 @@
+"""The types every later stage speaks. Frozen, built of tuples, free of any framework.
+
+Dtype names are TensorFlow's ``DType.name`` (``float32``, ``bfloat16``, ``resource``, ...); a
+reference dtype carries ``_ref`` (``float32_ref``). An unknown dimension is ``None``; an unknown
+rank is ``shape=None``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Shape: TypeAlias = "tuple[int | None, ...] | None"
+AttrValue: TypeAlias = "bool | int | float | str | None | tuple[bool | int | float | str | None, ...]"  # noqa: E501
+LayerKind = Literal["builtin", "experimental", "custom", "lambda", "wrapper"]
+Role = Literal["forward", "loss", "backward", "optimizer", "metrics"]
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """One tensor: ``name`` is the op argument it fills (``x``, ``filter``; ``values[2]`` in a list)."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+class LayerNode(msgspec.Struct, frozen=True):
+    """A Keras layer; ``path`` joins layer names with ``/`` below the root model (not included)."""
+
+    path: str
+    class_name: str
+    module: str | None
+    kind: LayerKind
+    parent: str | None = None
+
+
+class OpNode(msgspec.Struct, frozen=True):
+    """One op of the executed graph, functions inlined.
+
+    ``id`` is the node's name as TensorFlow's placer sees it once functions are inlined and control
+    flow is lowered (``lstm/while/body/lstm_cell/MatMul``); ``function`` is the function body the node
+    was written in, ``None`` for the step's own. ``dtypes`` holds the type attributes, ``attrs`` the others.
+    """
+
+    id: str
+    op_type: str
+    layer_path: str | None
+    role: Role
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    dtypes: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    attrs: tuple[tuple[str, AttrValue], ...] = ()
+    function: str | None = None
+    device: str = ""
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """Data flows from output ``src_output`` of op ``src`` to input ``dst_input`` of op ``dst``.
+
+    A control edge has both indices ``-1``.
+    """
+
+    src: str
+    src_output: int
+    dst: str
+    dst_input: int

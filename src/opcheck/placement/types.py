@@ -1,0 +1,26 @@
+"""Where each op of a step runs on a target, and how that is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Verdict = Literal["accelerator", "host-pinned", "cpu", "fails", "unknown"]
+Evidence = Literal["predicted", "emulated", "observed"]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why, as a stable ``code`` and a sentence in terms a user can act on."""
+
+    code: str
+    message: str
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """The verdict on one op."""
+
+    op_id: str
+    verdict: Verdict
+    evidence: Evidence
+    reason: Reason
