@@ -1,0 +1,70 @@
+"""A shared library as plain data: what to map, what to patch, what it asks of others.
+
+One small loader per container (`macho`, `elf`) turns a file into an `Image`; everything after
+that is container-free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from opcheck.errors import ExtractError
+
+Arch = Literal["arm64", "x86_64"]
+
+SLIDE = 0x1_0000_0000
+"""Where address 0 of the file is mapped, so that null pointers stay unmapped."""
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """``data`` at ``address`` (slid), followed by zeros up to ``size``."""
+
+    address: int
+    size: int
+    data: bytes
+
+
+class Import(msgspec.Struct, frozen=True):
+    """The pointer at ``address`` must become the address of ``symbol`` plus ``addend``."""
+
+    address: int
+    symbol: str
+    addend: int = 0
+
+
+class Image(msgspec.Struct, frozen=True):
+    """All addresses are slid; symbol names have no Mach-O underscore."""
+
+    path: Path
+    arch: Arch
+    container: Literal["macho", "elf"]
+    segments: tuple[Segment, ...]
+    pointers: tuple[tuple[int, int], ...]
+    """(address, value): pointers into the image itself."""
+    imports: tuple[Import, ...]
+    symbols: Mapping[str, int]
+    initializers: tuple[int, ...]
+    """The constructors that a loader would run, in order."""
+
+
+def load(path: Path, arch: Arch | None = None) -> Image:
+    """The image of a .dylib or .so; ``arch`` picks a slice of a universal library."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    # The loaders need lief: imported here so that this module's types do not.
+    if magic == b"\x7fELF":
+        from opcheck.extract.elf import load_elf
+
+        return load_elf(path)
+    if magic in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"):
+        from opcheck.extract.macho import load_macho
+
+        return load_macho(path, arch)
+    raise ExtractError(
+        f"{path.name} is not a shared library that opcheck can read.",
+        hint="Give it a 64-bit Mach-O (.dylib) or ELF (.so) plugin, or a wheel that holds one.",
+    )

@@ -1,0 +1,132 @@
+"""Plausible answers for the C, C++ and Objective-C run-times: just enough to register kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opcheck.extract.machine import Fault, Handler, Machine
+
+
+def _malloc(m: Machine) -> int:
+    return m.alloc(m.arg(0))
+
+
+def _calloc(m: Machine) -> int:
+    return m.alloc(m.arg(0) * m.arg(1))
+
+
+def _aligned_alloc(m: Machine) -> int:
+    alignment = m.arg(0)
+    return -(-m.alloc(m.arg(1) + alignment) // alignment) * alignment
+
+
+def _posix_memalign(m: Machine) -> int:
+    alignment = m.arg(1)
+    address = -(-m.alloc(m.arg(2) + alignment) // alignment) * alignment
+    m.write(m.arg(0), address.to_bytes(8, "little"))
+    return 0
+
+
+def _realloc(m: Machine) -> int:
+    old, size = m.arg(0), m.arg(1)
+    new = m.alloc(size)
+    if old:
+        m.write(new, m.read(old, size))  # the heap is one run: reading past the old end is safe
+    return new
+
+
+def _memcpy(m: Machine) -> int:
+    if m.arg(2):
+        m.write(m.arg(0), m.read(m.arg(1), m.arg(2)))
+    return m.arg(0)
+
+
+def _memset(m: Machine) -> int:
+    m.fill(m.arg(0), m.arg(1) & 0xFF, m.arg(2))
+    return m.arg(0)
+
+
+def _bzero(m: Machine) -> None:
+    m.fill(m.arg(0), 0, m.arg(1))
+
+
+def _compare(left: bytes, right: bytes) -> int:
+    return (left > right) - (left < right)
+
+
+def _memcmp(m: Machine) -> int:
+    size = m.arg(2)
+    return _compare(m.read(m.arg(0), size), m.read(m.arg(1), size)) if size else 0
+
+
+def _strcmp(m: Machine) -> int:
+    return _compare(m.text(m.arg(0)).encode(), m.text(m.arg(1)).encode())
+
+
+def _strncmp(m: Machine) -> int:
+    size = m.arg(2)
+    return _compare(m.text(m.arg(0)).encode()[:size], m.text(m.arg(1)).encode()[:size])
+
+
+def _strlen(m: Machine) -> int:
+    return len(m.text(m.arg(0)).encode())
+
+
+def _memchr(m: Machine) -> int:
+    at = m.read(m.arg(0), m.arg(2)).find(bytes([m.arg(1) & 0xFF])) if m.arg(2) else -1
+    return m.arg(0) + at if at >= 0 else 0
+
+
+def _guard_acquire(m: Machine) -> int:
+    """1 the first time: a function-local static is initialised once."""
+    return 0 if m.read(m.arg(0), 1)[0] else 1
+
+
+def _guard_release(m: Machine) -> None:
+    m.write(m.arg(0), b"\1")
+
+
+def _throw(m: Machine) -> None:
+    raise Fault("it threw an exception")
+
+
+def _abort(m: Machine) -> None:
+    raise Fault("it aborted")
+
+
+HANDLERS: dict[str, Handler] = {
+    "malloc": _malloc,
+    "calloc": _calloc,
+    "realloc": _realloc,
+    "aligned_alloc": _aligned_alloc,
+    "posix_memalign": _posix_memalign,
+    "_Znwm": _malloc,
+    "_Znam": _malloc,
+    "_ZnwmRKSt9nothrow_t": _malloc,
+    "memcpy": _memcpy,
+    "memmove": _memcpy,
+    "memset": _memset,
+    "bzero": _bzero,
+    "__bzero": _bzero,
+    "memcmp": _memcmp,
+    "bcmp": _memcmp,
+    "memchr": _memchr,
+    "strcmp": _strcmp,
+    "strncmp": _strncmp,
+    "strlen": _strlen,
+    "__cxa_guard_acquire": _guard_acquire,
+    "__cxa_guard_release": _guard_release,
+    "__cxa_throw": _throw,
+    "_Unwind_Resume": _abort,
+    "abort": _abort,
+    "__stack_chk_fail": _abort,
+    "_ZSt9terminatev": _abort,
+}
+
+
+def _canary(m: Machine) -> int:
+    return m.put(b"\0canary\0")
+
+
+OBJECTS: dict[str, Callable[[Machine], int]] = {"__stack_chk_guard": _canary}
+"""Data that a library reads from the system."""

@@ -1,0 +1,103 @@
+"""Published wheels: downloaded by pip into a cache outside the repository, and opened."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from platformdirs import user_cache_path
+
+from opcheck.errors import ExtractError
+
+_LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
+
+
+def cache_dir() -> Path:
+    """Where wheels are kept: OPCHECK_CACHE_DIR, or the user's cache folder."""
+    override = os.environ.get("OPCHECK_CACHE_DIR")
+    return (Path(override) if override else user_cache_path("opcheck")) / "wheels"
+
+
+def fetch(name: str, sha256: str) -> Path:
+    """The wheel ``name``, downloaded when the cache lacks it, its hash checked."""
+    path = cache_dir() / name
+    if not path.exists():
+        _download(path)
+    found = digest(path)
+    if found != sha256:
+        raise ExtractError(
+            f"{name} has sha256 {found}, not {sha256}.",
+            hint=f"Delete {path} and run again; if it stays so, the index serves another file.",
+        )
+    return path
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def libraries(wheel: Path) -> tuple[str, ...]:
+    """The shared libraries in a wheel, by path."""
+    with zipfile.ZipFile(wheel) as archive:
+        return tuple(
+            sorted(n for n in archive.namelist() if PurePosixPath(n).suffix in _LIBRARY_SUFFIXES)
+        )
+
+
+def plugin_library(wheel: Path) -> str:
+    """The library that TensorFlow would load from a wheel: the one in tensorflow-plugins."""
+    try:
+        names = libraries(wheel)
+    except zipfile.BadZipFile:
+        raise ExtractError(f"{wheel.name} is not a wheel.") from None
+    found = [n for n in names if PurePosixPath(n).parent.name == "tensorflow-plugins"]
+    if len(found) != 1:
+        raise ExtractError(
+            f"{wheel.name} holds {len(found)} libraries in tensorflow-plugins; a plugin has one."
+        )
+    return found[0]
+
+
+@contextmanager
+def unpacked(wheel: Path, member: str) -> Iterator[Path]:
+    """One library of a wheel as a file, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="opcheck-") as folder:
+        target = Path(folder) / PurePosixPath(member).name
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
+            with target.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+        yield target
+
+
+def _download(path: Path) -> None:
+    try:
+        distribution, version, _, tags = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise ExtractError(f"{error}.") from None
+    tag = next(iter(tags))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--dest", str(path.parent)]
+    command += ["--implementation", "cp", "--python-version", tag.interpreter.removeprefix("cp")]
+    command += ["--abi", tag.abi]
+    for platform in sorted(t.platform for t in tags):
+        command += ["--platform", platform]
+    run = subprocess.run(
+        [*command, f"{distribution}=={version}"], capture_output=True, text=True, check=False
+    )
+    if run.returncode or not path.exists():
+        raise ExtractError(
+            f"pip could not download {path.name}: {run.stderr.strip()[-300:] or 'no such file'}",
+            hint=f"Put the wheel into {path.parent} yourself, or check the network.",
+        )

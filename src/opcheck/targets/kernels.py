@@ -1,0 +1,106 @@
+"""Kernel registrations and TensorFlow's own way of matching a node against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import msgspec
+
+Origin = Literal["plugin", "core"]
+DEFAULT = "DEFAULT"
+"""TensorFlow's ``DEVICE_DEFAULT``: a kernel for every device with none of its own."""
+
+
+class KernelDef(msgspec.Struct, frozen=True):
+    """One registration, as in TensorFlow's ``KernelDef`` (core/framework/kernel_def.proto).
+
+    ``constraints`` lists, per attribute, what it may be: dtype names, or the text of a string,
+    integer or boolean for the few constraints that are not on a type. ``requires`` lists what
+    the system must have, such as ``("macos", ">=13")``.
+    """
+
+    op: str
+    device: str
+    constraints: tuple[tuple[str, tuple[str, ...]], ...]
+    host_memory: tuple[str, ...]
+    priority: int
+    label: str
+    origin: Origin
+    requires: tuple[tuple[str, str], ...]
+
+    def matches(self, attrs: Mapping[str, object]) -> bool:
+        """Every constrained attribute is there and allowed; in a list, every element is.
+
+        This is ``KernelAttrsMatch`` (core/framework/kernel_def_util.cc), which reports an
+        absent attribute as an error: no valid node lacks one, so here it is no match.
+        """
+        return all(
+            name in attrs and _allows(allowed, attrs[name]) for name, allowed in self.constraints
+        )
+
+
+class KernelRegistry:
+    """The kernels of one target, its conditions already applied."""
+
+    def __init__(self, kernels: Iterable[KernelDef]) -> None:
+        by_op: dict[str, list[KernelDef]] = {}
+        for kernel in kernels:
+            by_op.setdefault(kernel.op, []).append(kernel)
+        self._by_op = MappingProxyType({op: tuple(found) for op, found in by_op.items()})
+
+    def __len__(self) -> int:
+        return sum(len(found) for found in self._by_op.values())
+
+    def ops(self) -> frozenset[str]:
+        """Every op with a kernel on some device."""
+        return frozenset(self._by_op)
+
+    def kernels(self, op: str, device: str | None = None) -> tuple[KernelDef, ...]:
+        """The registrations of ``op``: those of exactly ``device``, or all of them."""
+        found = self._by_op.get(op, ())
+        return found if device is None else tuple(k for k in found if k.device == device)
+
+    def has_op(self, op: str, device: str) -> bool:
+        """Whether some kernel, of ``device`` or device-generic, could serve ``op`` there."""
+        return any(k.device in (device, DEFAULT) for k in self._by_op.get(op, ()))
+
+    def match(
+        self, op: str, device: str, attrs: Mapping[str, object], label: str = ""
+    ) -> KernelDef | None:
+        """The kernel TensorFlow would run, or None: ``FindKernelRegistration`` in op_kernel.cc.
+
+        A type attribute is a dtype name, a list(type) attribute a tuple of them. The device's
+        own kernels come first, the highest priority among them; only when none of them matches
+        are the ``DEFAULT`` ones tried. (Where TensorFlow would refuse two matches of the same
+        priority, this returns the first; a test shows that no shipped target has any.)
+        """
+        for kind in (device, DEFAULT):
+            matching = [k for k in self.kernels(op, kind) if k.label == label and k.matches(attrs)]
+            if matching:
+                return max(matching, key=lambda k: k.priority)
+        return None
+
+    def dtypes(self, op: str, device: str) -> dict[str, tuple[str, ...]]:
+        """Per constrained attribute, what the kernels on ``device`` allow, for messages.
+
+        Each attribute on its own, in the order of registration; device-generic kernels count.
+        """
+        allowed: dict[str, dict[str, None]] = {}
+        for kernel in self.kernels(op, device) + self.kernels(op, DEFAULT):
+            for attr, values in kernel.constraints:
+                allowed.setdefault(attr, {}).update(dict.fromkeys(values))
+        return {attr: tuple(values) for attr, values in allowed.items()}
+
+
+def _allows(allowed: tuple[str, ...], value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_text(v) in allowed for v in value)
+    return _text(value) in allowed
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,158 @@
+"""The registry files in ``data/``: compact, reviewable, and lossless for each registration.
+
+A file is JSON with one op a line. An op is a list of groups, one per device, label, priority,
+host-memory list and condition; the registrations of a group are its ``rows``. A row has one
+word per constrained attribute (named by ``attrs``), and stands for every combination of the
+words' alternatives::
+
+    {"device": "GPU", "attrs": "T Tidx", "rows": ["float16|float32 int32|int64"]}
+
+is four registrations. Within an alternative, ``+`` joins the values that one registration
+allows together: ``float16+float32`` is a single kernel that takes either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from opcheck.targets.kernels import KernelDef, Origin
+
+SCHEMA = 1
+
+
+class Group(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Registrations of one op that differ only in the values of their constraints."""
+
+    device: str
+    attrs: str = ""
+    rows: tuple[str, ...] = ("",)
+    host_memory: tuple[str, ...] = ()
+    priority: int = 0
+    label: str = ""
+    requires: tuple[tuple[str, str], ...] = ()
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """One library that a registry was recovered from, and what it gave."""
+
+    wheel: str
+    sha256: str
+    member: str
+    method: str
+    ops: int
+    kernels: int
+
+
+class PluginTraits(msgspec.Struct, frozen=True):
+    """What a plugin says about itself besides its kernels."""
+
+    platform: str
+    device_type: str
+    optimizer_switches: tuple[tuple[str, str], ...]
+    defines: tuple[str, ...]
+
+
+class RegistryFile(msgspec.Struct, frozen=True):
+    """One file of ``data/``."""
+
+    schema: int
+    generated_by: str
+    origin: Origin
+    distribution: str
+    version: str
+    arch: Literal["arm64", "x86_64"]
+    sources: tuple[Provenance, ...]
+    plugin: PluginTraits | None
+    ops: dict[str, tuple[Group, ...]]
+
+    def kernels(self) -> Iterator[KernelDef]:
+        """Every registration."""
+        for op, groups in self.ops.items():
+            for group in groups:
+                yield from _expand(op, group, self.origin)
+
+
+def read(path: Path) -> RegistryFile:
+    """The registry file at ``path``."""
+    return msgspec.json.decode(path.read_bytes(), type=RegistryFile)
+
+
+def write(path: Path, registry: RegistryFile) -> None:
+    """The same bytes for the same content, one op a line."""
+    head = msgspec.to_builtins(registry)
+    del head["ops"]
+    lines = [f"{_json(k)}: {_json(v)}," for k, v in head.items()]
+    ops = [f"{_json(op)}: {_json(groups)}" for op, groups in sorted(registry.ops.items())]
+    text = "{\n" + "\n".join(lines) + '\n"ops": {\n' + ",\n".join(ops) + "\n}\n}\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def group(kernels: Iterable[KernelDef]) -> dict[str, tuple[Group, ...]]:
+    """Registrations, in any order, as the groups of a file."""
+    found: dict[str, dict[Group, list[tuple[str, ...]]]] = {}
+    for k in kernels:
+        key = Group(
+            device=k.device,
+            attrs=" ".join(name for name, _ in k.constraints),
+            host_memory=k.host_memory,
+            priority=k.priority,
+            label=k.label,
+            requires=k.requires,
+        )
+        row = tuple("+".join(values) for _, values in k.constraints)
+        found.setdefault(k.op, {}).setdefault(key, []).append(row)
+    return {
+        op: tuple(
+            sorted(
+                (msgspec.structs.replace(key, rows=_merge(rows)) for key, rows in groups.items()),
+                key=msgspec.json.encode,
+            )
+        )
+        for op, groups in found.items()
+    }
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=-1).decode()
+
+
+def _expand(op: str, group: Group, origin: Origin) -> Iterator[KernelDef]:
+    attrs = group.attrs.split()
+    for row in group.rows:
+        for values in product(*(word.split("|") for word in row.split(" "))) if attrs else ((),):
+            yield KernelDef(
+                op,
+                group.device,
+                tuple((a, tuple(v.split("+"))) for a, v in zip(attrs, values, strict=True)),
+                group.host_memory,
+                group.priority,
+                group.label,
+                origin,
+                group.requires,
+            )
+
+
+def _merge(rows: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """Fold rows that differ in one column, the last column first; duplicates are kept."""
+    table = [tuple((value,) for value in row) for row in sorted(rows)]
+    width = len(table[0])
+    for column in reversed(range(width)):
+        folded: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+        spare: list[tuple[tuple[str, ...], ...]] = []
+        for row in table:
+            key = (*row[:column], (), *row[column + 1 :])
+            values = folded.setdefault(key, [])
+            if any(value in values for value in row[column]):
+                spare.append(row)
+            else:
+                values += row[column]
+        table = [
+            (*key[:column], tuple(sorted(values)), *key[column + 1 :])
+            for key, values in folded.items()
+        ] + spare
+    return tuple(sorted(" ".join("|".join(cell) for cell in row) for row in table))

@@ -1,0 +1,78 @@
+"""A target: a plugin version on a system, with every kernel that its ``GPU`` can run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from opcheck.targets.kernels import KernelRegistry
+from opcheck.targets.store import Provenance
+
+Match = Literal["exact", "nearest", "none"]
+
+_SYSTEMS = {"macos": "macOS"}
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a graph is placed against.
+
+    ``tensorflow`` is the version whose core kernels ``registry`` holds beside the plugin's;
+    ``tensorflow_supported`` are the versions the plugin works with (PEP 440 specifiers).
+    ``os_version`` is the oldest system of the branch: ``13`` stands for macOS 13 and later when
+    no newer branch is known, as ``description`` writes it.
+    """
+
+    plugin: str
+    version: str
+    arch: str | None
+    os_version: str | None
+    device_type: str
+    platform: str
+    tensorflow: str
+    tensorflow_supported: tuple[str, ...]
+    keras_major: int
+    optimizer_switches: tuple[tuple[str, str], ...]
+    registry: KernelRegistry
+    match: Match
+    provenance: tuple[Provenance, ...]
+    distribution: str = ""
+    system: str = ""
+
+    @property
+    def label(self) -> str:
+        """The canonical name, ``metal@1.2.0``."""
+        return f"{self.plugin}@{self.version}"
+
+    @property
+    def description(self) -> str:
+        """The label with the system, ``metal@1.2.0 (macOS 13+, arm64)``."""
+        details = [self.system] if self.system else []
+        details += [self.arch] if self.arch else []
+        return f"{self.label} ({', '.join(details)})" if details else self.label
+
+
+class TargetInfo(msgspec.Struct, frozen=True):
+    """A known plugin version, from the index alone: its kernels are not loaded.
+
+    ``registries`` names the files in ``data/``, plugin first. ``os_versions`` lists the
+    branches of a plugin whose kernels depend on the system, newest first.
+    """
+
+    plugin: str
+    version: str
+    full_version: str
+    distribution: str
+    arch: str | None
+    os_versions: tuple[str, ...]
+    tensorflow: str
+    tensorflow_supported: tuple[str, ...]
+    keras_major: int
+    registries: tuple[str, ...]
+    provenance: tuple[Provenance, ...]
+    pairing_source: str
+
+    @property
+    def label(self) -> str:
+        """The canonical name, ``metal@1.2.0``."""
+        return f"{self.plugin}@{self.version}"
