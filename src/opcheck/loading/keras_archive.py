@@ -1,0 +1,93 @@
+"""``.keras`` archives (Keras 2.12 and later): a zip with config.json and metadata.json."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from typing import BinaryIO
+
+from opcheck.errors import RefusedModelError, UnreadableModelError
+from opcheck.loading.jsontree import MAX_BYTES, JsonObject, parse_object
+from opcheck.loading.stored import StoredModel, model_from_config
+
+SIGNATURE = b"PK\x03\x04"
+MAX_MEMBERS = 100_000
+MAX_RATIO = 200  # deflate reaches 1000 on zeros; weights and configs stay below 20
+
+
+def read_keras_archive(file: BinaryIO, path: str) -> StoredModel:
+    """Read the config of a ``.keras`` archive; nothing is extracted.
+
+    Raises UnreadableModelError when it is damaged or another kind of zip, RefusedModelError when
+    its member names or sizes are those of an attack.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = _checked(archive, path)
+            if "config.json" not in members:
+                raise _other_zip(path, members)
+            config = _read(archive, members["config.json"], path)
+            metadata: JsonObject = {}
+            if "metadata.json" in members:
+                metadata = parse_object(
+                    _read(archive, members["metadata.json"], path), f"metadata.json in {path}"
+                )
+    except (UnreadableModelError, RefusedModelError):
+        raise
+    except Exception as error:  # zipfile raises many types on damaged archives
+        detail = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise UnreadableModelError(
+            f"{path} begins like a zip archive but is damaged or cut short ({detail}).",
+            hint="Copy or download it again.",
+        ) from None
+    version = metadata.get("keras_version")
+    root = parse_object(config, f"config.json in {path}")
+    training = root.pop("compile_config", None)
+    return model_from_config(
+        root,
+        training=training if isinstance(training, dict) else None,
+        keras_version=version if isinstance(version, str) else None,
+        backend=None,
+        path=path,
+    )
+
+
+def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
+    members: dict[str, zipfile.ZipInfo] = {}
+    if len(archive.infolist()) > MAX_MEMBERS:
+        raise RefusedModelError(f"{path} is an archive of more than {MAX_MEMBERS} files.")
+    for info in archive.infolist():
+        name = info.filename.replace("\\", "/")
+        if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
+            raise RefusedModelError(f"{path} is an archive with the unsafe name {info.filename!r}.")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise RefusedModelError(f"{path} is an archive with the link {info.filename!r}.")
+        if name in members:
+            raise RefusedModelError(f"{path} is an archive with {info.filename!r} twice.")
+        if info.file_size > max(info.compress_size, 1) * MAX_RATIO and info.file_size > 2**20:
+            raise RefusedModelError(f"{path} is an archive in which {info.filename!r} is a bomb.")
+        members[name] = info
+    return members
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
+    if info.flag_bits & 1:
+        raise UnreadableModelError(f"{path} is an encrypted archive.")
+    with archive.open(info) as member:
+        data = member.read(MAX_BYTES + 1)  # whatever size the header claims
+    if len(data) > MAX_BYTES:
+        size = f"larger than {MAX_BYTES >> 20} MB"
+        raise UnreadableModelError(f"{info.filename} in {path} is {size}.")
+    return data
+
+
+def _other_zip(path: str, members: dict[str, zipfile.ZipInfo]) -> UnreadableModelError:
+    names = set(members)
+    if any(name.endswith(("/data.pkl", "data.pkl")) for name in names):
+        return UnreadableModelError(
+            f"{path} is a PyTorch checkpoint, not a Keras model.",
+            hint="opcheck reads Keras .keras and .h5 files, SavedModel folders and frozen graphs.",
+        )
+    inside = [n for n in names if n.endswith((".h5", ".keras", "saved_model.pb", "config.json"))]
+    hint = f"Unpack it and check {min(inside)} instead." if inside else None
+    return UnreadableModelError(f"{path} is a zip archive, but not a .keras model.", hint=hint)
