@@ -1,0 +1,49 @@
+"""Stage 4: placements -> findings. One file a rule, one entry in ``RULES``."""
+
+from __future__ import annotations
+
+from opcheck.rules.base import Rule
+from opcheck.rules.opc101_no_kernel import NoKernel
+from opcheck.rules.opc102_dtype import DtypeNotRegistered
+from opcheck.rules.opc103_pulled_to_cpu import PulledToCpu
+from opcheck.rules.opc104_host_pinned import HostPinned
+from opcheck.rules.opc110_fails import Fails
+from opcheck.rules.opc120_unknown import Unknown
+from opcheck.rules.opc201_not_analysed import NotAnalysed
+from opcheck.rules.opc202_experimental import Experimental
+from opcheck.rules.opc301_cannot_open import CannotOpen
+from opcheck.rules.opc302_other_versions import OtherVersions
+from opcheck.rules.severity import severity
+from opcheck.rules.types import Finding, PlacedOp, Severity, Subject
+
+__all__ = [
+    "RULES",
+    "Finding",
+    "PlacedOp",
+    "Rule",
+    "Severity",
+    "Subject",
+    "findings",
+    "severity",
+]
+
+RULES: tuple[Rule, ...] = (
+    NoKernel(),
+    DtypeNotRegistered(),
+    PulledToCpu(),
+    HostPinned(),
+    Fails(),
+    Unknown(),
+    NotAnalysed(),
+    Experimental(),
+    CannotOpen(),
+    OtherVersions(),
+)
+"""In the order of their codes."""
+
+
+def findings(subject: Subject) -> tuple[Finding, ...]:
+    """What every rule has to say about one step on one target, the worst first."""
+    rank = {"error": 0, "warning": 1, "note": 2}
+    found = [finding for rule in RULES for finding in rule.check(subject)]
+    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))

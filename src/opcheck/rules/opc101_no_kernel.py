@@ -1,0 +1,65 @@
+"""OPC101."""
+
+from __future__ import annotations
+
+from opcheck.rules.base import Group, OpRule
+from opcheck.rules.types import PlacedOp, Subject
+
+_INSTEAD = {
+    "Einsum": (
+        ("BatchMatMulV2", "Transpose"),
+        "Keras MultiHeadAttention and EinsumDense compute with Einsum; write the product with "
+        "tf.matmul and tf.transpose, which run there.",
+    ),
+    "Elu": (
+        ("Exp", "Maximum", "Minimum"),
+        "Write the activation as max(x, 0) + exp(min(x, 0)) - 1; those ops run there.",
+    ),
+    "Selu": (
+        ("Exp", "Maximum", "Minimum", "Mul"),
+        "Write the activation as 1.0507 * (max(x, 0) + 1.67326 * (exp(min(x, 0)) - 1)); "
+        "those ops run there.",
+    ),
+    "ResizeNearestNeighbor": (
+        ("ResizeBilinear",),
+        'Resize with interpolation="bilinear", which runs there, if the model allows it.',
+    ),
+}
+"""Op -> the ops that its replacement is made of, and the replacement in words."""
+
+
+class NoKernel(OpRule):
+    """No kernel for this op on the accelerator.
+
+    ## What it does
+    Reports ops for which neither the plugin nor TensorFlow itself registers a kernel that works on
+    the accelerator, whatever the dtype. TensorFlow's soft placement runs them on the CPU.
+
+    ## Why it matters
+    The op computes on the CPU, and each step copies its inputs there and its outputs back. Inside a
+    layer that otherwise runs on the accelerator those copies, and the waiting for them, often cost
+    more than the op.
+
+    ## What to do
+    Write the layer with ops that have a kernel, take a layer or an activation that does, or use a
+    version of the plugin that has the kernel. If the op is outside the hot path, leave it.
+
+    ## Source
+    The kernel registry recovered from the plugin's wheel and from the TensorFlow it runs beside
+    (`opcheck targets` says which). Questions it answers: tensorflow-directml-plugin#365,
+    Apple developer forums 759438.
+    """
+
+    code = "OPC101"
+
+    def applies(self, op: PlacedOp) -> bool:
+        return op.placement.verdict == "cpu" and op.placement.reason.code == "no-kernel"
+
+    def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
+        return f"{group.label} runs on the CPU: {group.reason.message}."
+
+    def fix(self, group: Group, subject: Subject) -> str | None:
+        needed, words = _INSTEAD.get(group.op_type, ((), None))
+        target = subject.target
+        there = all(target.registry.has_op(op, target.device_type) for op in needed)
+        return words if there else None

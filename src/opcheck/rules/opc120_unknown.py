@@ -1,0 +1,50 @@
+"""OPC120."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opcheck.rules.base import Group, OpRule, fingerprint
+from opcheck.rules.types import Finding, PlacedOp, Subject
+
+
+class Unknown(OpRule):
+    """It could not be determined where something runs.
+
+    ## What it does
+    Reports ops whose placement is open (a custom op, a dtype that the graph does not fix), and
+    parts of a step that could not be analysed, with the reason.
+
+    ## Why it matters
+    What is not known is never counted as good. A run with such a finding is incomplete: it does
+    not pass, and the command exits with 2.
+
+    ## What to do
+    The reason says what is missing. For an op of a custom library, `--custom-objects` names the
+    module to import; for a step that could not be traced, the error that Keras raised is quoted.
+
+    ## Source
+    opcheck's own analysis.
+    """
+
+    code = "OPC120"
+
+    def applies(self, op: PlacedOp) -> bool:
+        return op.placement.verdict == "unknown" and op.placement.reason.code != "opaque"
+
+    def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
+        return f"Where {group.label} runs could not be determined: {group.reason.message}."
+
+    def check(self, subject: Subject) -> Iterator[Finding]:
+        for gap in subject.gaps:
+            yield Finding(
+                code=self.code,
+                severity="warning",
+                message=f"Not all of the {subject.step} step could be analysed. {gap}",
+                layer=None,
+                ops=(),
+                reason=None,
+                fix=None,
+                fingerprint=fingerprint(self.code, subject.target.plugin, subject.step, gap),
+            )
+        yield from super().check(subject)

@@ -1,0 +1,61 @@
+"""What a rule reads and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from opcheck.placement.types import Placement, Reason
+
+if TYPE_CHECKING:
+    from opcheck.graph import LayerNode, OpNode
+    from opcheck.loading.types import ModelSource
+    from opcheck.targets import Target
+    from opcheck.worker.protocol import Step, WorkerEnvironment
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something a user may want to act on.
+
+    ``ops`` are op names; ``layer`` is a layer path, ``None`` when no layer is concerned.
+    ``fingerprint`` identifies the finding across edits of the model: it is made of the code, the
+    plugin, the layer, the op type, its dtypes and the reason's code, never of op names or counts.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    layer: str | None
+    ops: tuple[str, ...]
+    reason: Reason | None
+    fix: str | None
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class PlacedOp:
+    """An op, where it runs on the target and how bad that is (``None``: not bad at all)."""
+
+    node: OpNode
+    placement: Placement
+    severity: Severity | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a rule looks at: one step of one model on one target.
+
+    ``gaps`` says in words what of the step could not be analysed; empty when everything was.
+    """
+
+    source: ModelSource
+    layers: tuple[LayerNode, ...]
+    environment: WorkerEnvironment
+    target: Target
+    step: Step
+    ops: tuple[PlacedOp, ...]
+    gaps: tuple[str, ...] = ()

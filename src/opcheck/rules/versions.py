@@ -1,0 +1,47 @@
+"""Does the stack that traced the graph match the one the target runs beside?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from opcheck.targets import Target
+    from opcheck.worker.protocol import WorkerEnvironment
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """``target`` runs beside ``supported`` versions of ``package``; another one ``traced``."""
+
+    target: str
+    package: str
+    traced: str
+    supported: str
+
+    @property
+    def message(self) -> str:
+        return (
+            f"This graph was traced with {self.package} {self.traced}, but {self.target} runs "
+            f"beside {self.package} {self.supported}: the op sets may differ."
+        )
+
+
+def mismatches(environment: WorkerEnvironment, target: Target) -> tuple[Mismatch, ...]:
+    """Each package whose version here is not one that the target runs beside.
+
+    Keras 2 (as tf_keras) can be installed beside every TensorFlow that brings Keras 3, so only a
+    Keras newer than the target's is a mismatch.
+    """
+    found: list[Mismatch] = []
+    supported = target.tensorflow_supported
+    if not any(
+        SpecifierSet(s).contains(environment.tensorflow, prereleases=True) for s in supported
+    ):
+        words = " or ".join(s.removeprefix("==").removesuffix(".*") for s in supported)
+        found.append(Mismatch(target.label, "TensorFlow", environment.tensorflow, words))
+    if environment.keras and Version(environment.keras).major > target.keras_major:
+        found.append(Mismatch(target.label, "Keras", environment.keras, str(target.keras_major)))
+    return tuple(found)
