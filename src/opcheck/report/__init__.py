@@ -1,0 +1,29 @@
+"""Stage 5: the report and the gate. JSON is the versioned artifact; formats/ renders it."""
+
+from opcheck.report.types import (
+    SCHEMA_VERSION,
+    Environment,
+    Failure,
+    GateVerdict,
+    Inspection,
+    LayerSummary,
+    Model,
+    Op,
+    Report,
+    Result,
+    Summary,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Environment",
+    "Failure",
+    "GateVerdict",
+    "Inspection",
+    "LayerSummary",
+    "Model",
+    "Op",
+    "Report",
+    "Result",
+    "Summary",
+]

@@ -1,0 +1,183 @@
+"""Everything the stages found -> a Report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import opcheck
+from opcheck.placement.types import Evidence
+from opcheck.report.types import (
+    SCHEMA_VERSION,
+    Cost,
+    Device,
+    Environment,
+    GateVerdict,
+    Inspection,
+    LayerSummary,
+    Model,
+    Op,
+    OpDisagreement,
+    Report,
+    Result,
+    Summary,
+    Tool,
+    Trace,
+    VersionMismatch,
+)
+from opcheck.rules import PlacedOp, Subject, findings
+from opcheck.rules.severity import largest
+from opcheck.rules.versions import mismatches
+
+if TYPE_CHECKING:
+    from opcheck.loading.types import ModelSource
+    from opcheck.placement import ReconcileResult
+    from opcheck.targets import Target
+    from opcheck.worker.protocol import TracedStep, WorkerEnvironment, WorkerReply
+
+_STRONGEST_FIRST: tuple[Evidence, ...] = ("observed", "emulated", "predicted")
+
+
+def report(
+    source: ModelSource, reply: WorkerReply, targets: Sequence[Target], results: Iterable[Result]
+) -> Report:
+    """The report, not yet judged: its verdict is "did not pass" until the gate has spoken."""
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        tool=_tool(),
+        model=_model(source, reply),
+        environment=_environment(reply.environment, targets),
+        results=tuple(results),
+        verdict=GateVerdict(passed=False, failures=(), fail_on=None),
+    )
+
+
+def inspection(source: ModelSource) -> Inspection:
+    return Inspection(SCHEMA_VERSION, _tool(), _model(source, None))
+
+
+def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | None) -> Result:
+    """One step on one target. ``reconciled`` is ``None`` when nothing was compared with a trace."""
+    found = findings(subject)
+    unknown = [op for op in subject.ops if op.placement.verdict == "unknown"]
+    incomplete = list(subject.gaps)
+    if unknown:
+        count = f"{len(unknown)} ops" if len(unknown) > 1 else "1 op"
+        incomplete.append(f"Where {count} of the {subject.step} step would run is not known.")
+    return Result(
+        target=subject.target.label,
+        description=subject.target.description,
+        device_type=subject.target.device_type,
+        match=subject.target.match,
+        step=subject.step,
+        evidence=_strongest(op.placement.evidence for op in subject.ops),
+        loss=traced.loss,
+        optimizer=traced.optimizer,
+        defaults=traced.defaults,
+        ops=tuple(_op(op) for op in subject.ops),
+        layers=_layers(subject.ops),
+        summary=_summary(subject.ops),
+        findings=found,
+        disagreements=tuple(
+            OpDisagreement(d.op, d.predicted, d.traced)
+            for d in (reconciled.disagreements if reconciled else ())
+        ),
+        trace=Trace(
+            executed=traced.executed,
+            matched=reconciled.matched if reconciled else 0,
+            only_in_graph=reconciled.only_in_graph if reconciled else (),
+            only_in_trace=reconciled.only_in_trace if reconciled else (),
+            error=traced.error,
+        ),
+        incomplete=tuple(incomplete),
+        notes=traced.notes,
+    )
+
+
+def _tool() -> Tool:
+    return Tool("opcheck", opcheck.__version__)
+
+
+def _model(source: ModelSource, reply: WorkerReply | None) -> Model:
+    """The model as the file tells, and as the worker found it where it was built."""
+    return Model(
+        path=source.path,
+        sha256=source.sha256,
+        format=source.format,
+        keras_version=source.keras_version,
+        backend=source.backend,
+        name=source.name,
+        layers=(reply.layers if reply else ()) or source.layers,
+        hazards=tuple(dict.fromkeys(source.hazards + (reply.hazards if reply else ()))),
+        notes=source.notes + (reply.notes if reply else ()),
+    )
+
+
+def _environment(environment: WorkerEnvironment, targets: Sequence[Target]) -> Environment:
+    return Environment(
+        python=environment.python,
+        system=environment.system,
+        machine=environment.machine,
+        tensorflow=environment.tensorflow,
+        keras=environment.keras,
+        keras_package=environment.keras_package,
+        accelerators=tuple(Device(kind, platform) for kind, platform in environment.accelerators),
+        mismatch=tuple(
+            VersionMismatch(m.target, m.package, m.traced, m.supported, m.message)
+            for target in targets
+            for m in mismatches(environment, target)
+        ),
+    )
+
+
+def _op(op: PlacedOp) -> Op:
+    node, placement = op.node, op.placement
+    return Op(
+        name=node.id,
+        op=node.op_type,
+        layer=node.layer_path,
+        function=node.function,
+        role=node.role,
+        dtypes=dict(node.dtypes),
+        verdict=placement.verdict,
+        evidence=placement.evidence,
+        reason=placement.reason,
+        severity=op.severity,
+        cost=Cost(elements=largest(node)),
+    )
+
+
+def _layers(ops: Sequence[PlacedOp]) -> tuple[LayerSummary, ...]:
+    by_layer: dict[str | None, list[PlacedOp]] = {}
+    for op in ops:
+        by_layer.setdefault(op.node.layer_path, []).append(op)
+    return tuple(
+        LayerSummary(path, len(members), **_verdicts(members)) for path, members in by_layer.items()
+    )
+
+
+def _summary(ops: Sequence[PlacedOp]) -> Summary:
+    leaving = [op for op in ops if op.placement.verdict in ("cpu", "host-pinned")]
+    return Summary(
+        ops=len(ops),
+        **_verdicts(ops),
+        leave=len(leaving),
+        matter=sum(op.severity in ("error", "warning") for op in leaving),
+    )
+
+
+def _verdicts(ops: Sequence[PlacedOp]) -> dict[str, int]:
+    count = Counter(op.placement.verdict for op in ops)
+    return {
+        "accelerator": count["accelerator"],
+        "host_pinned": count["host-pinned"],
+        "cpu": count["cpu"],
+        "fails": count["fails"],
+        "unknown": count["unknown"],
+    }
+
+
+def _strongest(evidence: Iterable[Evidence]) -> Evidence | None:
+    found = set(evidence)
+    return next((e for e in _STRONGEST_FIRST if e in found), None)
