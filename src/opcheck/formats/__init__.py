@@ -1,0 +1,20 @@
+"""Stage 6: Report -> str. One module a format, one entry in ``FORMATS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from opcheck.formats import inspection, json, text
+from opcheck.formats.style import Style
+from opcheck.report import Inspection, Report
+
+__all__ = ["FORMATS", "INSPECTION_FORMATS", "Style"]
+
+FORMATS: Mapping[str, Callable[[Report, Style], str]] = MappingProxyType(
+    {"text": text.render, "json": json.render}
+)
+
+INSPECTION_FORMATS: Mapping[str, Callable[[Inspection, Style], str]] = MappingProxyType(
+    {"text": inspection.render, "json": json.render}
+)

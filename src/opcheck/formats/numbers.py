@@ -1,0 +1,22 @@
+"""Numbers in words that do not mislead."""
+
+from __future__ import annotations
+
+
+def percent(part: int, whole: int) -> str:
+    """``98.5 %``. Never ``0 %`` or ``100 %`` unless it is exactly that."""
+    if whole == 0:
+        return "-"
+    if part in (0, whole):
+        return f"{100 * part // whole} %"
+    return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 op``, ``12 ops``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def times(number: int) -> str:
+    """The number behind a multiplication sign."""
+    return f"\u00d7{number}"

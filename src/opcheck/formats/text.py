@@ -1,0 +1,221 @@
+"""The report as text, for a person in a hurry: verdicts first, then what to act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opcheck.formats.escape import printable
+from opcheck.formats.fallbacks import fallback_lines
+from opcheck.formats.modelfile import hazard_lines, headline, layer_table, notable_layers
+from opcheck.formats.numbers import count, percent
+from opcheck.formats.style import Colour, Style
+from opcheck.formats.tables import paragraph, shortened
+from opcheck.report import Environment, Report, Result
+from opcheck.rules import Finding, Severity
+
+_COLOURS: dict[Severity, Colour] = {"error": "red", "warning": "yellow", "note": "dim"}
+
+
+def render(report: Report, style: Style) -> str:
+    sections = (
+        _head(report, style),
+        _banner(report.environment, style),
+        _verdicts(report, style),
+        _layers(report, style),
+        _hazards(report, style),
+        *(_fallbacks(results, style) for results in _by_target(report)),
+        _findings(report, style),
+        _assumed(report, style),
+        _conclusion(report, style),
+    )
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _head(report: Report, style: Style) -> list[str]:
+    env = report.environment
+    devices = ", ".join(f"{d.device_type} ({printable(d.platform)})" for d in env.accelerators)
+    line = " · ".join(
+        (
+            f"{report.tool.name} {report.tool.version}",
+            f"Python {env.python}",
+            f"TensorFlow {env.tensorflow}",
+            f"Keras {env.keras} ({env.keras_package})" if env.keras else "no Keras needed",
+            f"{env.system} {env.machine}",
+            devices or "no accelerator",
+        )
+    )
+    return [
+        *paragraph(line, width=style.width),
+        *paragraph(headline(report.model), width=style.width),
+    ]
+
+
+def _banner(environment: Environment, style: Style) -> list[str]:
+    lines = [
+        line
+        for mismatch in environment.mismatch
+        for line in paragraph(printable(mismatch.message), width=style.width, first="! ")
+    ]
+    return [style.paint(line, "yellow") for line in lines]
+
+
+def _verdicts(report: Report, style: Style) -> list[str]:
+    lines: list[str] = []
+    for result in report.results:
+        colour = _colour(result)
+        for line in paragraph(verdict_sentence(result), width=style.width, rest="  "):
+            lines.append(style.paint(line, colour))
+        if result.match != "exact":
+            lines.append(f"  Its registry is the {result.match} one known, not its own.")
+        if result.trace.error and result.ops:
+            why = f"The step did not run here: {printable(result.trace.error)}"
+            lines += paragraph(why, width=style.width, first="  ")
+        lines += (
+            line
+            for note in result.notes
+            for line in paragraph(printable(note), width=style.width, first="  ")
+        )
+    return lines
+
+
+def verdict_sentence(result: Result) -> str:
+    """``training on metal@1.2.0: 12 of 812 ops leave the GPU, 3 of them matter (...)``."""
+    where = f"{result.step} on {result.target}: "
+    if not result.ops:
+        return where + "not analysed. " + printable(" ".join(result.incomplete))
+    total, s = len(result.ops), result.summary
+    parts = [f"{s.leave} of {total} ops {'leaves' if s.leave == 1 else 'leave'}"]
+    parts[0] += f" the {result.device_type}"
+    if s.leave:
+        verb = "matters" if s.matter <= 1 else "matter"
+        parts.append(f"{s.matter or 'none'} of them {verb}")
+    if s.fails:
+        parts.append(count(s.fails, "op") + (" fails" if s.fails == 1 else " fail"))
+    if s.unknown:
+        parts.append(f"{count(s.unknown, 'op')} unknown")
+    return f"{where}{', '.join(parts)} ({percent(s.accelerator, total)} stay, {_evidence(result)})"
+
+
+def _evidence(result: Result) -> str:
+    kinds = {op.evidence for op in result.ops}
+    if len(kinds) == 1:
+        return kinds.pop()
+    return ", ".join(
+        f"{sum(op.evidence == kind for op in result.ops)} {kind}" for kind in sorted(kinds)
+    )
+
+
+def _colour(result: Result) -> Colour:
+    severities = {finding.severity for finding in result.findings if finding.ops}
+    if result.summary.fails or "error" in severities:
+        return "red"
+    return "yellow" if result.incomplete or "warning" in severities else "green"
+
+
+def _layers(report: Report, style: Style) -> list[str]:
+    layers = notable_layers(report.model)
+    if not layers:
+        return []
+    title = style.paint("Layers that are not plain Keras", "bold")
+    return [title, *layer_table(layers, style)]
+
+
+def _hazards(report: Report, style: Style) -> list[str]:
+    if not report.model.hazards:
+        return []
+    return [style.paint("Hazards", "bold"), *hazard_lines(report.model.hazards, style)]
+
+
+def _by_target(report: Report) -> Iterator[list[Result]]:
+    by_target: dict[str, list[Result]] = {}
+    for result in report.results:
+        by_target.setdefault(result.description, []).append(result)
+    yield from by_target.values()
+
+
+def _fallbacks(results: list[Result], style: Style) -> list[str]:
+    lines = fallback_lines(results, style)
+    if not lines:
+        return []
+    first = results[0]
+    title = f"{first.description}: what leaves the {first.device_type}"
+    return [style.paint(title, "bold"), *lines]
+
+
+def _findings(report: Report, style: Style) -> list[str]:
+    """Findings that concern no single op, then what to do about those that do, once each."""
+    said = {mismatch.message for mismatch in report.environment.mismatch}
+    whole: dict[tuple[str, str | None], Finding] = {}
+    advice: dict[tuple[str, Severity, str], dict[str, None]] = {}
+    for finding in (f for result in report.results for f in result.findings):
+        if not finding.ops and finding.message not in said:
+            whole.setdefault((finding.message, finding.layer), finding)
+        elif finding.ops and finding.fix:
+            layers = advice.setdefault((finding.code, finding.severity, finding.fix), {})
+            layers[printable(finding.layer or "outside any layer")] = None
+    lines: list[str] = []
+    for finding in whole.values():
+        where = f"{printable(finding.layer)}: " if finding.layer else ""
+        text = " ".join(filter(None, (where + printable(finding.message), finding.fix)))
+        lines += _finding(finding.severity, finding.code, text, style)
+    for (code, severity, fix), layers in advice.items():
+        text = f"{shortened(tuple(layers), 3)}: {fix}"
+        lines += _finding(severity, code, text, style)
+    if not lines:
+        return []
+    return [style.paint("What to do (opcheck explain CODE tells more)", "bold"), *lines]
+
+
+def _finding(severity: Severity, code: str, text: str, style: Style) -> list[str]:
+    first = f"  {severity:<8}{code}  "
+    lines = paragraph(text, width=style.width, first=first)
+    painted = first.replace(severity, style.paint(severity, _COLOURS[severity]))
+    return [lines[0].replace(first, painted, 1), *lines[1:]]
+
+
+def _assumed(report: Report, style: Style) -> list[str]:
+    """What opcheck chose because the file does not say."""
+    lines: dict[str, None] = {}
+    for result in report.results:
+        chosen = {"loss": result.loss, "optimizer": result.optimizer}
+        for what in result.defaults:
+            name = chosen.get(what)
+            value = f"{what} {printable(name)}" if name else printable(what)
+            lines[f"Assumed for {result.step}: {value} (the file stores none)."] = None
+    return [line for text in lines for line in paragraph(text, width=style.width)]
+
+
+def _conclusion(report: Report, style: Style) -> list[str]:
+    text, colour = _verdict(report)
+    return [style.paint(line, colour) for line in paragraph(text, width=style.width)]
+
+
+def _verdict(report: Report) -> tuple[str, Colour]:
+    verdict = report.verdict
+    found = _counted(report)
+    gaps = list(dict.fromkeys(f.message for f in verdict.failures if f.kind == "incomplete"))
+    if gaps:
+        rest = f" Found so far: {found}." if found else ""
+        return f"INCOMPLETE: {printable(shortened(gaps, 2))}{rest}", "yellow"
+    if not verdict.passed:
+        return f"FAILED: {found or 'nothing was checked'}.", "red"
+    if verdict.fail_on == "never" and found:
+        return f"NOT GATED (--fail-on never): {found}.", "yellow"
+    return (f"PASSED with {found}." if found else "PASSED."), "green"
+
+
+def _counted(report: Report) -> str:
+    """``3 errors and 1 warning``; a finding of both steps on a target counts once."""
+    distinct = {
+        (result.target, finding.fingerprint): finding.severity
+        for result in report.results
+        for finding in result.findings
+        if finding.severity != "note"
+    }
+    severities = list(distinct.values())
+    parts = [
+        count(severities.count(severity), severity)
+        for severity in ("error", "warning")
+        if severity in severities
+    ]
+    return " and ".join(parts)
