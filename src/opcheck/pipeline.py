@@ -1,0 +1,119 @@
+"""The whole check: source -> worker -> graph -> placement -> findings -> report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from opcheck import graph, loading, placement, targets, worker
+from opcheck.config import Options, StepChoice
+from opcheck.errors import CannotCheckError
+from opcheck.graph import ModelGraph
+from opcheck.installed import default_targets
+from opcheck.loading.types import ModelSource
+from opcheck.placement import Placement, ReconcileResult
+from opcheck.report import Inspection, Report, Result, build, gate
+from opcheck.rules import PlacedOp, Subject, severity
+from opcheck.targets import Target
+from opcheck.worker.protocol import (
+    Step,
+    TracedStep,
+    WorkerEnvironment,
+    WorkerReply,
+    WorkerRequest,
+)
+
+_STEPS: dict[StepChoice, tuple[Step, ...]] = {
+    "inference": ("inference",),
+    "training": ("training",),
+    "both": ("inference", "training"),
+}
+_DEFAULTS = Options()
+
+
+def inspect(spec: str) -> Inspection:
+    """What can be known about a model without running anything; see ``loading.read`` for errors."""
+    return build.inspection(loading.read(spec))
+
+
+def check(
+    spec: str,
+    target_specs: Sequence[str] = (),
+    options: Options = _DEFAULTS,
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Check a model file, or ``package.module:function``, against targets.
+
+    ``target_specs`` are names such as ``metal@1.2.0``; without any, ``options.targets`` count, then
+    this machine's own accelerator, then the newest of each plugin. ``progress`` is called with
+    the name of each stage. Raises OpcheckError when no report can be made.
+    """
+    chosen = tuple(map(targets.resolve, target_specs or options.targets or default_targets()))
+    progress = progress or (lambda _: None)
+    progress("reading the model")
+    source = loading.read(spec)
+    request = WorkerRequest(
+        source=source,
+        steps=_STEPS[options.step],
+        trust=options.trust,
+        custom_objects=options.custom_objects,
+        batch_size=options.batch_size,
+    )
+    reply = worker.run(request, timeout=options.timeout, progress=progress)
+    progress("placing the ops")
+    results = [
+        _judge(source, reply, step, target, options) for target in chosen for step in reply.steps
+    ]
+    report = build.report(source, reply, chosen, results)
+    verdict = gate.evaluate(report, gate.Policy(options.fail_on))
+    return msgspec.structs.replace(report, verdict=verdict)
+
+
+def _judge(
+    source: ModelSource, reply: WorkerReply, step: TracedStep, target: Target, options: Options
+) -> Result:
+    """One step on one target."""
+    layers = reply.layers or source.layers
+    subject = partial(Subject, source, layers, reply.environment, target, step.step)
+    if step.graph is None:
+        why = step.error or "The step could not be traced."
+        return build.result(subject((), (why,)), step, None)
+    ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
+    stand_ins = frozenset(hazard.layer for hazard in reply.hazards if hazard.layer is not None)
+    placements = placement.predict(ops, target, opaque=stand_ins)
+    trace = None
+    if options.evidence != "predicted":
+        trace = _compare(ops, placements, step, target, reply.environment)
+        placements = trace.placements
+    if options.evidence == "traced" and all(p.evidence == "predicted" for p in placements):
+        raise CannotCheckError(
+            f"{target.label} could not be traced: its accelerator is not on this machine.",
+            hint="Use --evidence predicted, or run opcheck where it is.",
+        )
+    placed = tuple(
+        PlacedOp(op, where, severity(op, where))
+        for op, where in zip(ops.ops, placements, strict=True)
+        if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
+    )
+    return build.result(subject(placed, ops.notes), step, trace)
+
+
+def _compare(
+    predicted: ModelGraph,
+    placements: tuple[Placement, ...],
+    step: TracedStep,
+    target: Target,
+    environment: WorkerEnvironment,
+) -> ReconcileResult:
+    """Hold the prediction, or elsewhere than on the target its graph alone, against what ran."""
+    if (target.device_type, target.platform) in environment.accelerators:
+        return placement.reconcile(
+            predicted, placements, step.placements, device_type=target.device_type
+        )
+    if step.executed_graph is None:
+        return placement.reconcile(predicted, placements, step.placements)
+    here = graph.flatten(step.executed_graph, name=step.step, device_type="CPU")
+    compared = placement.reconcile(here, (), step.placements)
+    return msgspec.structs.replace(compared, placements=placements)
