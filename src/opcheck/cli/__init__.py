@@ -1,0 +1,87 @@
+"""The command line: one module a subcommand. Only ``main`` exits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+import opcheck
+from opcheck.cli import check, doctor, explain, inspect, report, targets
+from opcheck.cli.parser import Parser, Run
+from opcheck.errors import OpcheckError, UsageError
+
+__all__ = ["main", "run"]
+
+_COMMANDS = {module.NAME: module for module in (check, inspect, targets, explain, doctor, report)}
+_DESCRIPTION = """\
+Which ops of a Keras model leave the GPU on Apple Metal or DirectML, and why.
+
+`opcheck MODEL` is short for `opcheck check MODEL`; see `opcheck check --help`."""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding does not have
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command and return its exit code; mistakes go to standard error, one line each."""
+    debug = "--debug" in argv
+    words = [word for word in argv if word != "--debug"]
+    try:
+        arguments = _parse(words)
+        command: Run = _COMMANDS[arguments.command].run
+        return command(arguments)
+    except OpcheckError as error:
+        _complain(f"opcheck: {error}")
+        code = error.exit_code
+    except KeyboardInterrupt:
+        _complain("opcheck: interrupted")
+        return 2
+    except BrokenPipeError:
+        return 2
+    except Exception as error:
+        _complain(
+            f"opcheck: a mistake of opcheck's own: {type(error).__name__}: {error}\n"
+            "Please report it with what `opcheck doctor` prints"
+            + ("." if debug else " and the output of this command with --debug.")
+        )
+        code = 2
+    if debug:
+        traceback.print_exc()
+    return code
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="opcheck", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"opcheck {opcheck.__version__}")
+    parser.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error (any command)"
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for module in _COMMANDS.values():
+        module.add(subparsers)
+    if not words:  # not help and exit 0: `opcheck $MODEL` with an empty variable must not pass
+        raise UsageError("No model was given.", hint="opcheck --help shows how.")
+    if words[0] not in (*_COMMANDS, "-h", "--help", "--version"):
+        _refuse_misspelt(words[0])
+        words = [check.NAME, *words]
+    return parser.parse_args(words)
+
+
+def _refuse_misspelt(word: str) -> None:
+    """`opcheck chekc x.h5` is a command misspelt, not a model of that name."""
+    near = get_close_matches(word, _COMMANDS, n=1, cutoff=0.75)
+    if near and not Path(word).exists():
+        raise UsageError(f"There is no command {word}.", hint=f"Did you mean {near[0]}?")
+
+
+def _complain(message: str) -> None:
+    print(message, file=sys.stderr)

@@ -1,0 +1,77 @@
+"""``opcheck check``: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import get_args
+
+from opcheck import config
+from opcheck.cli import outputs, progress
+from opcheck.cli.parser import Subparsers
+from opcheck.formats import FORMATS
+
+NAME = "check"
+_DESCRIPTION = """\
+Report which ops of a model leave the accelerator on each target, and why.
+
+MODEL is a .h5, .keras or .pb file, a SavedModel folder, or package.module:function.
+A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH]: metal, metal@1.2.0,macos=12, directml.
+Without -t: this machine's accelerator when it has one, otherwise metal and directml.
+
+Exit codes: 0 passed, 1 the gate failed, 2 could not check or incomplete, 3 wrong usage."""
+
+
+def add(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        NAME, help="check a model against targets", description=_DESCRIPTION
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("-t", "--target", action="append", dest="targets", help="may be repeated")
+    parser.add_argument("--step", choices=get_args(config.StepChoice), help="default: both")
+    parser.add_argument(
+        "--evidence",
+        choices=get_args(config.EvidenceChoice),
+        help="predicted: by the kernel registry; traced: only on the real device; default: auto",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=get_args(config.FailOn),
+        help="the mildest finding that makes the exit code 1; default: error",
+    )
+    parser.add_argument(
+        "--custom-objects",
+        action="append",
+        metavar="MODULE",
+        help="a module of yours to import, which defines the model's own layers; may be repeated",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let Lambda layers from the file run their code",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="of the traced step; default: 2"
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"
+    )
+    outputs.add_options(parser, FORMATS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    wanted = outputs.chosen(arguments)
+    options = config.load(_given(arguments), start=Path.cwd(), environment=os.environ)
+    from opcheck import pipeline  # after the cheap mistakes have been found
+
+    with progress.shown() as stage:
+        report = pipeline.check(arguments.model, options=options, progress=stage)
+    outputs.emit(report, FORMATS, wanted)
+    return report.verdict.exit_code
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, object]:
+    """The options that were on the command line, by their names in the configuration."""
+    given = {key.replace("_", "-"): value for key, value in vars(arguments).items()}
+    return {key: value for key, value in given.items() if key in config.KEYS}

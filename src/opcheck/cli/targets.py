@@ -1,0 +1,43 @@
+"""``opcheck targets``: every known target and where its data came from."""
+
+from __future__ import annotations
+
+import argparse
+
+from opcheck.cli.parser import Subparsers
+from opcheck.formats.output import STDOUT, write
+
+NAME = "targets"
+
+
+def add(subparsers: Subparsers) -> None:
+    text = "List the known targets, newest first, with where their data came from."
+    subparsers.add_parser(NAME, help="list the known targets", description=text)
+
+
+def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
+    from tabulate import tabulate
+
+    from opcheck.targets import known_targets
+
+    known = known_targets()
+    rows = [
+        (
+            target.label,
+            target.arch or "any",
+            ", ".join(f"{version}+" for version in target.os_versions) or "-",
+            " or ".join(target.tensorflow_supported),
+            f"Keras {target.keras_major}",
+        )
+        for target in known
+    ]
+    headers = ("target", "arch", "macOS", "TensorFlow", "with")
+    lines = tabulate(rows, headers, tablefmt="simple", disable_numparse=True).splitlines()
+    lines += ["", "Recovered from"]
+    for target in known:
+        for origin in target.provenance:
+            lines.append(f"  {target.label}: {origin.kernels} kernels of {origin.ops} ops")
+            lines.append(f"    {origin.wheel}, {origin.member}")
+            lines.append(f"    sha256 {origin.sha256}, {origin.method}")
+    write("\n".join(lines) + "\n", STDOUT)
+    return 0
