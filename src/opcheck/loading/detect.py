@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import mmap
 import os
 import re
 import stat
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from opcheck.errors import UnreadableModelError
-from opcheck.loading import hdf5, keras_archive
-from opcheck.loading.stored import StoredModel
+from opcheck.loading import graphdef, hdf5, keras_archive, savedmodel, unreadable
 from opcheck.loading.types import ModelFormat, ModelSource
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opcheck.loading.stored import StoredModel
+
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-_READABLE = "opcheck reads Keras .keras and .h5 files, SavedModel folders and frozen graphs (.pb)."
+_HEAD = 4096
+_GRAPHDEF_START = b"\x0a"  # GraphDef.node (field 1); what follows is checked by reading it
 
 
 def read(spec: str) -> ModelSource:
@@ -25,44 +31,57 @@ def read(spec: str) -> ModelSource:
     Nothing of the file is executed and no TensorFlow is imported. Raises UnreadableModelError when
     the path is no model that opcheck reads, RefusedModelError when its container is hostile.
     """
-    path = Path(spec)
     try:
-        status = path.stat()
+        mode = Path(spec).stat().st_mode
     except (OSError, ValueError) as error:
-        if _FACTORY.fullmatch(spec):
+        if _FACTORY.fullmatch(spec) and not isinstance(error, PermissionError):
             return ModelSource(spec, "factory", "", None, None, (), ())
-        raise _no_such_path(spec, error) from None
-    if stat.S_ISDIR(status.st_mode):
-        return _read_folder(path, spec)
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableModelError(f"{spec} is {_special(status.st_mode)}, not a model file.")
-    with _open(path, spec) as file:
+        raise unreadable.missing(spec, error) from None
+    if stat.S_ISDIR(mode):
+        return _read_folder(spec)
+    if not stat.S_ISREG(mode):
+        raise unreadable.special(spec, mode)
+    with _opened(Path(spec), spec) as file:
         return _read_file(file, spec)
 
 
 def _read_file(file: BinaryIO, spec: str) -> ModelSource:
-    head = file.read(512)
+    head = file.read(_HEAD)
     file.seek(0)
-    stored: StoredModel
-    form: ModelFormat
     if head.startswith(hdf5.SIGNATURE):
-        form, stored = "hdf5", hdf5.read_hdf5(file, spec)
-    elif head.startswith(keras_archive.SIGNATURE):
-        form, stored = "keras", keras_archive.read_keras_archive(file, spec)
-    else:
-        raise UnreadableModelError(f"{spec} is not a model file.", hint=_READABLE)
-    return _source(spec, form, stored, _sha256(file))
+        return _source(spec, "hdf5", hdf5.read_hdf5(file, spec), file)
+    if head.startswith(keras_archive.SIGNATURE):
+        return _source(spec, "keras", keras_archive.read_keras_archive(file, spec), file)
+    if savedmodel.looks_like_savedmodel(head):
+        raise UnreadableModelError(
+            f"{spec} is the graph of a SavedModel without its folder.",
+            hint="Give the folder that holds saved_model.pb, variables/ and keras_metadata.pb.",
+        )
+    if head.startswith(_GRAPHDEF_START) and graphdef.looks_like_graph(head):
+        stored = graphdef.read_frozen_graph(_mapped(file), spec)
+        return _source(spec, "frozen-graph", stored, file)
+    file.seek(max(0, os.fstat(file.fileno()).st_size - 8))
+    raise unreadable.file(spec, head, file.read(8))
 
 
-def _read_folder(path: Path, spec: str) -> ModelSource:
-    raise UnreadableModelError(f"{spec} is a folder without a model in it.", hint=_READABLE)
+def _read_folder(spec: str) -> ModelSource:
+    model, metadata = Path(spec, "saved_model.pb"), Path(spec, "keras_metadata.pb")
+    if not model.is_file():
+        raise unreadable.folder(spec, Path(spec))
+    keras = None
+    if metadata.is_file():
+        with _opened(metadata, str(metadata)) as file:
+            keras = _mapped(file)
+    with _opened(model, str(model)) as file:
+        stored = savedmodel.read_savedmodel(_mapped(file), keras, spec)
+        return _source(spec, "savedmodel", stored, file)
 
 
-def _source(spec: str, form: ModelFormat, stored: StoredModel, sha256: str) -> ModelSource:
+def _source(spec: str, form: ModelFormat, stored: StoredModel, file: BinaryIO) -> ModelSource:
     return ModelSource(
         path=spec,
         format=form,
-        sha256=sha256,
+        sha256=_sha256(file),
         keras_version=stored.keras_version,
         backend=stored.backend,
         layers=stored.layers,
@@ -70,18 +89,41 @@ def _source(spec: str, form: ModelFormat, stored: StoredModel, sha256: str) -> M
         architecture=stored.architecture,
         training=stored.training,
         name=stored.name,
-        notes=stored.notes,
+        notes=stored.notes + _misnamed(spec, form),
     )
 
 
-def _open(path: Path, spec: str) -> BinaryIO:
+def _misnamed(spec: str, form: ModelFormat) -> tuple[str, ...]:
+    """A note when the extension promises another format than the content has."""
+    promised = {".h5": "hdf5", ".hdf5": "hdf5", ".keras": "keras", ".pb": "frozen-graph"}
+    extension = Path(spec).suffix.lower()
+    if promised.get(extension, form) == form:
+        return ()
+    names = {"hdf5": "an HDF5 file", "keras": "a .keras archive", "frozen-graph": "a frozen graph"}
+    return (f"The name ends in {extension}, but the file is {names.get(form, form)}.",)
+
+
+@contextmanager
+def _opened(path: Path, spec: str) -> Iterator[BinaryIO]:
+    # Not blocking, in case the path became a fifo since it was looked at.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        # Not blocking, in case the path became a fifo since it was looked at.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        handle = os.open(path, flags)
-        return os.fdopen(handle, "rb")
+        file = os.fdopen(os.open(path, flags), "rb")
     except OSError as error:
-        raise _no_such_path(spec, error) from None
+        raise unreadable.missing(spec, error) from None
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise unreadable.special(spec, os.fstat(file.fileno()).st_mode)
+        yield file
+
+
+def _mapped(file: BinaryIO) -> memoryview:
+    """The file's bytes without reading them all: weights inside graphs are stepped over."""
+    if os.fstat(file.fileno()).st_size == 0:
+        return memoryview(b"")
+    # Left to the garbage collector: views of it may live on in the traceback of an error, and
+    # then it cannot be closed.
+    return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _sha256(file: BinaryIO) -> str:
@@ -90,26 +132,3 @@ def _sha256(file: BinaryIO) -> str:
     while block := file.read(2**20):
         digest.update(block)
     return digest.hexdigest()
-
-
-def _special(mode: int) -> str:
-    for test, what in (
-        (stat.S_ISFIFO, "a fifo"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    ):
-        if test(mode):
-            return what
-    return "a special file"
-
-
-def _no_such_path(spec: str, error: OSError | ValueError) -> UnreadableModelError:
-    number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.EACCES, errno.EPERM):
-        return UnreadableModelError(f"There is no permission to read {spec}.")
-    if number == errno.ELOOP:
-        return UnreadableModelError(f"{spec} is a symbolic link that leads back to itself.")
-    if number in (errno.ENOENT, errno.ENOTDIR, None):
-        return UnreadableModelError(f"{spec} does not exist.", hint=_READABLE)
-    return UnreadableModelError(f"{spec} cannot be read ({os.strerror(number)}).")

@@ -5,11 +5,15 @@ No link is followed and no dataset opened, so external files cannot be reached f
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 from opcheck.errors import UnreadableModelError
 from opcheck.loading.jsontree import MAX_BYTES, parse_object
 from opcheck.loading.stored import StoredModel, model_from_config
+from opcheck.loading.types import Hazard
 
 if TYPE_CHECKING:
     import h5py  # type: ignore[import-untyped]
@@ -23,29 +27,41 @@ def read_hdf5(file: BinaryIO, path: str) -> StoredModel:
 
     Raises UnreadableModelError when the file is damaged, holds only weights, or is not by Keras.
     """
-    attributes, links = _open(file, path)
+    attributes, links, foreign = _open(file, path)
     text = attributes.get("model_config")
     if text is None:
         raise _no_model(path, attributes, links)
     root = parse_object(text, f"The model_config of {path}")
     training = attributes.get("training_config")
-    return model_from_config(
+    stored = model_from_config(
         root,
         training=parse_object(training, f"The training_config of {path}") if training else None,
         keras_version=attributes.get("keras_version"),
         backend=attributes.get("backend"),
         path=path,
     )
+    hazards = tuple(
+        Hazard("external-file", None, f"{path}: {name} is a link to {where}.")
+        for name, where in foreign.items()
+    )
+    return msgspec.structs.replace(stored, hazards=stored.hazards + hazards)
 
 
-def _open(file: BinaryIO, path: str) -> tuple[dict[str, str], list[str]]:
+def _open(file: BinaryIO, path: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
+    """The attributes, the names in the root group, and those among them that are links."""
     import h5py  # 0.1 s and 25 MB, needed only here
 
     try:
         with h5py.File(file, "r") as h5:
             names = ("model_config", "training_config", "keras_version", "backend", "layer_names")
             attributes = {name: _text(h5, name) for name in names if name in h5.attrs}
-            return attributes, [str(name) for name in h5][:1000]
+            links = [str(name) for name in islice(h5, 1000)]
+            foreign = {}
+            for name in links:
+                link = h5.get(name, getlink=True)
+                if isinstance(link, (h5py.ExternalLink, h5py.SoftLink)):
+                    foreign[name] = f"{getattr(link, 'filename', 'this file')}:{link.path}"
+            return attributes, links, foreign
     except UnreadableModelError as error:
         raise UnreadableModelError(f"{path}: {error.message}", hint=error.hint) from None
     except Exception as error:  # h5py raises about any type on damaged files

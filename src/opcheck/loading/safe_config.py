@@ -113,6 +113,11 @@ class _Rewriter:
     def _compile_value(self, key: str, value: Json) -> Json:
         if key in ("loss", "metrics", "weighted_metrics"):
             return self._map_names("losses" if key == "loss" else "metrics", key, value)
+        if key == "optimizer" and isinstance(value, str) and value not in self.allow:
+            if not self.classes.is_named("optimizers", value):
+                reason = f"optimizer {value!r} is not part of Keras"
+                return self._neutral(key, None, Objection("custom-function", reason))
+            return value
         return self._value(key, value, None)
 
     def _map_names(self, kind: str, key: str, value: Json) -> Json:

@@ -22,6 +22,11 @@ def is_file_op(op: str) -> bool:
     return op in _names("file_ops")
 
 
+def is_saver_op(op: str) -> bool:
+    """Whether a file op is one that saves and restores the checkpoint of a SavedModel."""
+    return op in _names("saver_ops")
+
+
 def is_file_function(function: str) -> bool:
     """Whether a function of the ``tf`` namespace does so."""
     parts = function.split(".")

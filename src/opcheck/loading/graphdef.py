@@ -1,0 +1,170 @@
+"""TensorFlow graphs (GraphDef): the ops in them, with their function library.
+
+Field numbers are those of tensorflow/core/framework/{graph,node_def,attr_value,function,op_def}
+.proto, TensorFlow 2.15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+from opcheck.errors import UnreadableModelError
+from opcheck.loading.protobuf import WireError, fields, messages, varint
+from opcheck.loading.stored import StoredModel
+from opcheck.loading.tensorflow_names import is_file_op, is_saver_op
+from opcheck.loading.types import Hazard
+
+_GRAPH_NODE, _GRAPH_LIBRARY = 1, 2
+_LIBRARY_FUNCTION = 1
+_FUNCTION_SIGNATURE, _FUNCTION_NODE = 1, 3
+_SIGNATURE_NAME = 1
+_NODE_NAME, _NODE_OP, _NODE_INPUT, _NODE_ATTR = 1, 2, 3, 5
+_ENTRY_VALUE = 2  # of any map entry
+_ATTR_LIST, _ATTR_FUNC = 1, 10
+_LIST_FUNC = 9
+_FUNC_NAME = 1
+
+_MAX_NODES = 1_000_000
+
+
+class Node(NamedTuple):
+    name: str
+    op: str
+    inputs: tuple[str, ...]  # node names; outputs and the ^ of control inputs are cut off
+    calls: tuple[str, ...]  # functions named in its attributes
+
+
+class Graph(NamedTuple):
+    nodes: tuple[Node, ...]
+    functions: dict[str, tuple[Node, ...]]
+
+
+def read_graph(data: memoryview) -> Graph:
+    """The nodes of a GraphDef and of its functions. Raises WireError."""
+    functions: dict[str, tuple[Node, ...]] = {}
+    for library in messages(data, _GRAPH_LIBRARY):
+        for function in messages(library, _LIBRARY_FUNCTION):
+            name = ""
+            for signature in messages(function, _FUNCTION_SIGNATURE):
+                name = _first_text(signature, _SIGNATURE_NAME)
+            functions[name] = _nodes(function, _FUNCTION_NODE)
+    return Graph(_nodes(data, _GRAPH_NODE), functions)
+
+
+def looks_like_graph(head: bytes) -> bool:
+    """Whether a file begins with a node: a message with a name first, and an op if it fits."""
+    try:
+        size, start = varint(memoryview(head), 1)
+        node = fields(memoryview(head)[start : start + size])
+        name = next(node)
+        following = next(node, None)
+        return (
+            name.number == _NODE_NAME
+            and bool(name.text)
+            and (following is None or following.number in (_NODE_OP, _NODE_INPUT, _NODE_ATTR))
+        )
+    except (WireError, StopIteration):
+        return False
+
+
+def read_frozen_graph(data: memoryview, path: str) -> StoredModel:
+    """Read a frozen GraphDef. Raises UnreadableModelError when it is damaged or empty."""
+    try:
+        graph = read_graph(data)
+    except WireError as error:
+        raise UnreadableModelError(
+            f"{path} begins like a TensorFlow graph but is damaged or cut short ({error}).",
+            hint="Copy or download it again.",
+        ) from None
+    if not graph.nodes:
+        raise UnreadableModelError(f"{path} is a TensorFlow graph without any op.")
+    note = "A frozen graph holds ops, not Keras layers."
+    return StoredModel(hazards=file_op_hazards(graph), notes=(note,))
+
+
+def file_op_hazards(
+    graph: Graph, *, results: Iterable[str] = (), saver: Iterable[str] = ()
+) -> tuple[Hazard, ...]:
+    """Ops that touch files or run Python, one hazard for each op type.
+
+    ``saver`` names the nodes that save and restore checkpoints, ``results`` those that the model
+    returns; the ops of the saver count only where a result depends on them.
+    """
+    saving = _reachable(graph, saver)
+    running = _reachable(graph, results)
+    exempt = saving - running
+    found: dict[str, str] = {}
+    for where, nodes in (("", graph.nodes), *graph.functions.items()):
+        for node in nodes:
+            key = ("function", where) if where else ("node", node.name)
+            if is_file_op(node.op) and not (is_saver_op(node.op) and key in exempt):
+                found.setdefault(node.op, f"{where}/{node.name}" if where else node.name)
+    return tuple(
+        Hazard("file-op", None, f"The graph contains the op {op} ({where}).")
+        for op, where in sorted(found.items())
+    )
+
+
+def _reachable(graph: Graph, start: Iterable[str]) -> set[tuple[str, str]]:
+    """The nodes that ``start`` depends on, and the functions that they call."""
+    by_name = {node.name: node for node in graph.nodes}
+    todo = [("node", name) for name in start]
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        key = todo.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        kind, name = key
+        if kind == "node" and name in by_name:
+            todo += [("node", i) for i in by_name[name].inputs]
+            todo += [("function", f) for f in by_name[name].calls]
+        elif kind == "function":
+            for node in graph.functions.get(name, ()):
+                todo += [("function", f) for f in node.calls]
+    return seen
+
+
+def _nodes(data: memoryview, number: int) -> tuple[Node, ...]:
+    nodes = tuple(_node(node) for node in islice(messages(data, number), _MAX_NODES + 1))
+    if len(nodes) > _MAX_NODES:
+        raise WireError(f"more than {_MAX_NODES} ops")
+    return nodes
+
+
+def _node(data: memoryview) -> Node:
+    name = op = ""
+    inputs: list[str] = []
+    calls: list[str] = []
+    for field in fields(data):
+        if field.number == _NODE_NAME:
+            name = field.text
+        elif field.number == _NODE_OP:
+            op = field.text
+        elif field.number == _NODE_INPUT:
+            inputs.append(node_name(field.text))
+        elif field.number == _NODE_ATTR:
+            for value in messages(field.message, _ENTRY_VALUE):
+                calls += _functions_of(value)
+    return Node(name, op, tuple(inputs), tuple(calls))
+
+
+def node_name(tensor: str) -> str:
+    """``^name`` and ``name:0`` -> ``name``."""
+    return tensor.lstrip("^").partition(":")[0]
+
+
+def _functions_of(value: memoryview) -> list[str]:
+    found = []
+    for field in fields(value):
+        if field.number == _ATTR_FUNC:
+            found.append(_first_text(field.message, _FUNC_NAME))
+        elif field.number == _ATTR_LIST:
+            found += [_first_text(f, _FUNC_NAME) for f in messages(field.message, _LIST_FUNC)]
+    return found
+
+
+def _first_text(data: memoryview, number: int) -> str:
+    return next((field.text for field in fields(data) if field.number == number), "")
