@@ -1,8 +1,10 @@
 """Stage 2: the op graph, without TensorFlow."""
 
+from opcheck.graph.flatten import flatten
 from opcheck.graph.model import ModelGraph
 from opcheck.graph.signature import ArgDef, OpSignature
 from opcheck.graph.types import (
+    ARGUMENT,
     AttrValue,
     Edge,
     LayerKind,
@@ -14,6 +16,7 @@ from opcheck.graph.types import (
 )
 
 __all__ = [
+    "ARGUMENT",
     "ArgDef",
     "AttrValue",
     "Edge",
@@ -25,4 +28,5 @@ __all__ = [
     "Role",
     "Shape",
     "TensorSpec",
+    "flatten",
 ]

@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Shape: TypeAlias = "tuple[int | None, ...] | None"
-AttrValue: TypeAlias = "bool | int | float | str | None | tuple[bool | int | float | str | None, ...]"  # noqa: E501
+Scalar: TypeAlias = bool | int | float | str | None
+Shape: TypeAlias = tuple[int | None, ...] | None
+AttrValue: TypeAlias = Scalar | tuple[Scalar, ...]
 LayerKind = Literal["builtin", "experimental", "custom", "lambda", "wrapper"]
 Role = Literal["forward", "loss", "backward", "optimizer", "metrics"]
 
@@ -40,7 +41,9 @@ class OpNode(msgspec.Struct, frozen=True):
 
     ``id`` is the node's name as TensorFlow's placer sees it once functions are inlined and control
     flow is lowered (``lstm/while/body/lstm_cell/MatMul``); ``function`` is the function body the node
-    was written in, ``None`` for the step's own. ``dtypes`` holds the type attributes, ``attrs`` the others.
+    was written in, ``None`` for the step's own. ``placed_as`` is the name in the placer's log where it
+    differs (bodies that are not inlined are placed on their own). An op that is not ``live`` is placed
+    but pruned before anything runs. ``dtypes`` holds the type attributes, ``attrs`` the others.
     """
 
     id: str
@@ -53,6 +56,12 @@ class OpNode(msgspec.Struct, frozen=True):
     attrs: tuple[tuple[str, AttrValue], ...] = ()
     function: str | None = None
     device: str = ""
+    placed_as: str = ""
+    live: bool = True
+
+
+ARGUMENT = "_Arg:"
+"""An edge from one of the step's own arguments starts at ``ARGUMENT`` + its name."""
 
 
 class Edge(msgspec.Struct, frozen=True):

@@ -1,0 +1,16 @@
+"""Stage 3: an op graph on a target -> where each op runs, and why."""
+
+from opcheck.placement.predict import predict
+from opcheck.placement.reconcile import Disagreement, ReconcileResult, reconcile
+from opcheck.placement.types import Evidence, Placement, Reason, Verdict
+
+__all__ = [
+    "Disagreement",
+    "Evidence",
+    "Placement",
+    "Reason",
+    "ReconcileResult",
+    "Verdict",
+    "predict",
+    "reconcile",
+]

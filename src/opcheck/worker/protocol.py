@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from opcheck.graph import AttrValue, LayerNode, OpSignature, Role, Shape
+from opcheck.graph import LayerNode
+from opcheck.graph.raw import RawGraph
 from opcheck.loading.types import Hazard, ModelSource
 
 Step = Literal["inference", "training"]
@@ -22,44 +23,6 @@ class WorkerRequest(msgspec.Struct, frozen=True):
     batch_size: int = 2
 
 
-class RawTensor(msgspec.Struct, frozen=True, array_like=True):
-    dtype: str
-    shape: Shape
-
-
-class RawNode(msgspec.Struct, frozen=True, array_like=True):
-    """A NodeDef. ``inputs`` are ``node:index`` or, for control inputs, ``^node``."""
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    outputs: tuple[RawTensor, ...]
-    dtypes: tuple[tuple[str, str | tuple[str, ...]], ...]
-    attrs: tuple[tuple[str, AttrValue], ...]
-    functions: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    layer: str | None = None
-    role: Role | None = None
-    device: str = ""
-
-
-class RawFunction(msgspec.Struct, frozen=True):
-    """A function body; ``arguments`` are node names, ``results`` are ``node:index``."""
-
-    name: str
-    nodes: tuple[RawNode, ...]
-    arguments: tuple[str, ...]
-    results: tuple[str, ...]
-
-
-class RawGraph(msgspec.Struct, frozen=True):
-    """A step's concrete function with the functions it calls."""
-
-    main: RawFunction
-    functions: tuple[RawFunction, ...]
-    signatures: tuple[OpSignature, ...]
-    notes: tuple[str, ...] = ()
-
-
 class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):
     """One line of the placer's log."""
 
@@ -71,12 +34,15 @@ class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):
 class TracedStep(msgspec.Struct, frozen=True):
     """One traced step. ``executed`` says whether it also ran; ``error`` is why it did not.
 
+    ``graph`` is the graph as Keras builds it where there is an accelerator; ``executed_graph`` is
+    the one that ran here, ``None`` when they are the same. ``placements`` is the placer's log of it.
     ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck chose
     because the file stores none.
     """
 
     step: Step
     graph: RawGraph | None
+    executed_graph: RawGraph | None = None
     placements: tuple[DeviceLogEntry, ...] = ()
     executed: bool = False
     error: str | None = None

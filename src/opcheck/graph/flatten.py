@@ -1,0 +1,304 @@
+"""RawGraph -> ModelGraph: functions inlined and control flow lowered, as TensorFlow does it.
+
+Before it places anything, TensorFlow's runtime inlines calls and lowers functional control flow
+(common_runtime/lower_functional_ops.cc, inline_function_utils.cc), so the placer sees one flat graph
+whose node names are ``caller/node``, ``loop/body/_N/node`` and so on. The ids given here are those
+names without the counters (``/_N``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from opcheck.graph.attribution import attribute
+from opcheck.graph.model import ModelGraph
+from opcheck.graph.raw import RawFunction, RawGraph, RawNode
+from opcheck.graph.signature import ArgDef, OpSignature
+from opcheck.graph.types import ARGUMENT, Edge, LayerNode, OpNode, Role, TensorSpec
+
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_LOOPS = frozenset({"While", "StatelessWhile"})
+_BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
+
+
+def flatten(
+    raw: RawGraph, *, name: str, layers: tuple[LayerNode, ...] = (), device_type: str = "GPU"
+) -> ModelGraph:
+    """The ops that run, by the names the placer gives them.
+
+    ``device_type`` is the accelerator's: among functions that implement one API (Keras 2's LSTM and
+    GRU), Grappler calls the one that prefers the device its caller was placed on.
+    """
+    return _Flattener(raw, device_type).graph(name, layers)
+
+
+@dataclass(eq=False)
+class _Frame:
+    """One instance of a function body: where its arguments come from, and what calls it."""
+
+    function: RawFunction
+    prefix: str
+    layer: str | None
+    role: Role | None
+    placed_prefix: str = ""
+    sources: list[list[tuple[_Frame, str]]] = field(default_factory=list)
+    control: list[tuple[_Frame, str]] = field(default_factory=list)
+    callees: dict[str, list[_Frame]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes = {node.name: node for node in self.function.nodes}
+        self.argument = {name: i for i, name in enumerate(self.function.arguments)}
+
+
+class _Flattener:
+    def __init__(self, raw: RawGraph, device_type: str) -> None:
+        self._raw = raw
+        self._functions = {f.name: f for f in raw.functions}
+        self._signatures = {s.op: s for s in raw.signatures}
+        self._preferred = {
+            (f.api_implements, f.api_part): f
+            for f in raw.functions
+            if f.api_implements and f.api_preferred_device == device_type
+        }
+        self._frames: list[_Frame] = []
+        self._notes: list[str] = list(raw.notes)
+
+    def graph(self, name: str, layers: tuple[LayerNode, ...]) -> ModelGraph:
+        main = _Frame(self._raw.main, "", None, None)
+        self._enter(main, frozenset())
+        live = self._live(main)
+        ops, edges = [], []
+        for frame in self._frames:
+            for node in frame.function.nodes:
+                if self._is_op(frame, node):
+                    op = self._op(frame, node, live=(frame, node.name) in live)
+                    ops.append(op)
+                    edges.extend(self._edges(frame, node, op.id))
+        return ModelGraph(
+            name=name,
+            layers=layers,
+            ops=attribute(ops, edges, layers),
+            edges=tuple(edges),
+            signatures=MappingProxyType(self._signatures),
+            notes=tuple(dict.fromkeys(self._notes)),
+        )
+
+    # -- frames ---------------------------------------------------------------------------------
+
+    def _enter(self, frame: _Frame, calling: frozenset[str]) -> None:
+        """Add ``frame`` and, below it, one frame for every function body it calls."""
+        self._frames.append(frame)
+        for node in frame.function.nodes:
+            if not node.functions or not frame.argument.get(node.name, -1) < 0:
+                continue
+            for callee in self._callees(frame, node):
+                name = callee.function.name
+                if name in calling:
+                    self._notes.append(f"{node.op} {node.name} is recursive and was not walked.")
+                    continue
+                frame.callees.setdefault(node.name, []).append(callee)
+                self._enter(callee, calling | {name})
+
+    def _callees(self, frame: _Frame, node: RawNode) -> Iterator[_Frame]:
+        bodies = dict(node.functions)
+        data = [(frame, ref) for ref in node.inputs if not ref.startswith("^")]
+        if dict(node.attrs).get("_XlaMustCompile") is True:
+            return  # one XLA cluster: placed and compiled as a whole
+        if node.op in _CALLS:
+            function = self._function(frame, node, bodies["f"][0])
+            if function is not None:
+                implements = (function.api_implements, function.api_part)
+                chosen = self._preferred.get(implements, function)
+                yield self._frame(
+                    frame, node, chosen, "", data, own_graph=bool(function.api_implements)
+                )
+        elif node.op in _LOOPS:
+            for part in ("cond", "body"):
+                function = self._function(frame, node, bodies[part][0])
+                if function is not None:
+                    yield self._frame(frame, node, function, f"{part}/", data)
+        elif node.op in _BRANCHES:
+            named = {"then_branch": "then", "else_branch": "else"}
+            for attribute, names in node.functions:
+                for index, name in enumerate(names):
+                    function = self._function(frame, node, name)
+                    part = named.get(attribute, f"branch_{index}")
+                    if function is not None:
+                        yield self._frame(frame, node, function, f"{part}/", data[1:])
+        else:
+            names = ", ".join(sorted({n for _, names in node.functions for n in names}))
+            self._notes.append(f"{node.op} {node.name} runs {names} itself; it was not walked.")
+
+    def _function(self, frame: _Frame, node: RawNode, name: str) -> RawFunction | None:
+        found = self._functions.get(name)
+        if found is None:
+            where = f"{frame.prefix}{node.name}"
+            self._notes.append(f"{node.op} {where}: function {name} is not in the graph.")
+        return found
+
+    def _frame(
+        self,
+        frame: _Frame,
+        node: RawNode,
+        function: RawFunction,
+        part: str,
+        data: list[tuple[_Frame, str]],
+        *,
+        own_graph: bool = False,
+    ) -> _Frame:
+        below = f"{node.name}/{part}"
+        return _Frame(
+            function=function,
+            prefix=frame.prefix + below,
+            layer=node.layer or frame.layer,
+            role=node.role or frame.role,
+            placed_prefix="" if own_graph else frame.placed_prefix + below,
+            sources=[[source] for source in data],
+            control=[(frame, ref[1:]) for ref in node.inputs if ref.startswith("^")],
+        )
+
+    # -- data flow ------------------------------------------------------------------------------
+
+    def _resolve(self, frame: _Frame, ref: str) -> list[tuple[_Frame, str]]:
+        """The op outputs (or step arguments) a reference stands for, through calls and loops."""
+        found: dict[tuple[_Frame, str], None] = {}
+        seen: set[tuple[_Frame, str]] = set()
+        todo = [(frame, ref)]
+        while todo:
+            here, reference = todo.pop()
+            if (here, reference) in seen:
+                continue
+            seen.add((here, reference))
+            name, _, index = reference.rpartition(":")
+            if name in here.argument and here.prefix:
+                todo.extend(self._argument_sources(here, here.argument[name]))
+            elif name in here.callees:
+                todo.extend(self._results(here, here.nodes[name], int(index)))
+            else:
+                found[here, reference] = None
+        return list(found)
+
+    def _argument_sources(self, frame: _Frame, index: int) -> list[tuple[_Frame, str]]:
+        return frame.sources[index] if index < len(frame.sources) else []
+
+    def _results(self, frame: _Frame, node: RawNode, index: int) -> list[tuple[_Frame, str]]:
+        callees = frame.callees[node.name]
+        if node.op in _LOOPS:  # what the body leaves, or what came in if it never ran
+            callees = [c for c in callees if c.prefix.endswith("/body/")]
+            data = [ref for ref in node.inputs if not ref.startswith("^")]
+            initial = [(frame, data[index])] if index < len(data) else []
+        else:
+            initial = []
+        return initial + [
+            (callee, callee.function.results[index])
+            for callee in callees
+            if index < len(callee.function.results)
+        ]
+
+    def _live(self, main: _Frame) -> set[tuple[_Frame, str]]:
+        """What the results and the nodes that must run depend on.
+
+        The rest is placed with them and then pruned (by Grappler), so it never runs.
+        """
+        live: set[tuple[_Frame, str]] = set()
+        todo = [(main, ref.rpartition(":")[0]) for ref in main.function.results]
+        todo += [(main, name) for name in main.function.control_results]
+        while todo:
+            frame, name = todo.pop()
+            if (frame, name) in live or name not in frame.nodes:
+                continue
+            live.add((frame, name))
+            if frame.prefix and name in frame.argument:
+                sources = self._argument_sources(frame, frame.argument[name])
+                todo.extend((f, r.rpartition(":")[0]) for f, r in sources)
+                continue
+            for ref in frame.nodes[name].inputs:
+                todo.append((frame, ref[1:] if ref.startswith("^") else ref.rpartition(":")[0]))
+            for callee in frame.callees.get(name, ()):
+                results = [ref.rpartition(":")[0] for ref in callee.function.results]
+                todo.extend((callee, n) for n in (*results, *callee.function.control_results))
+        return live
+
+    # -- ops ------------------------------------------------------------------------------------
+
+    def _is_op(self, frame: _Frame, node: RawNode) -> bool:
+        """Calls, loops and branches dissolve into their bodies; arguments are no ops."""
+        return node.name not in frame.callees and node.name not in frame.argument
+
+    def _op(self, frame: _Frame, node: RawNode, *, live: bool) -> OpNode:
+        op_id = frame.prefix + node.name
+        signature = self._signatures.get(node.op)
+        data = [ref for ref in node.inputs if not ref.startswith("^")]
+        dtypes, attrs = dict(node.dtypes), dict(node.attrs)
+        inputs = _names(signature.inputs if signature else (), dtypes, attrs, len(data))
+        outputs = _names(signature.outputs if signature else (), dtypes, attrs, len(node.outputs))
+        return OpNode(
+            id=op_id,
+            op_type=node.op,
+            layer_path=node.layer or frame.layer,
+            role=node.role or frame.role or "forward",
+            inputs=tuple(
+                self._spec(frame, ref, name) for ref, name in zip(data, inputs, strict=True)
+            ),
+            outputs=tuple(
+                TensorSpec(name, out.dtype, out.shape)
+                for out, name in zip(node.outputs, outputs, strict=True)
+            ),
+            dtypes=node.dtypes,
+            attrs=node.attrs,
+            function=frame.function.name if frame.prefix else None,
+            device=node.device,
+            placed_as=placed if (placed := frame.placed_prefix + node.name) != op_id else "",
+            live=live,
+        )
+
+    def _spec(self, frame: _Frame, ref: str, name: str) -> TensorSpec:
+        node, _, index = ref.rpartition(":")
+        output = frame.nodes[node].outputs[int(index)]
+        return TensorSpec(name, output.dtype, output.shape)
+
+    def _edges(self, frame: _Frame, node: RawNode, op_id: str) -> Iterator[Edge]:
+        data = (ref for ref in node.inputs if not ref.startswith("^"))
+        for position, ref in enumerate(data):
+            for source, reference in self._resolve(frame, ref):
+                name, _, index = reference.rpartition(":")
+                if name in source.argument:
+                    yield Edge(f"{ARGUMENT}{name}", 0, op_id, position)
+                else:
+                    yield Edge(f"{source.prefix}{name}", int(index), op_id, position)
+        for ref in node.inputs:
+            if ref.startswith("^") and ref[1:] not in frame.argument:
+                for source in self._control(frame, ref[1:]):
+                    yield Edge(source, -1, op_id, -1)
+
+    def _control(self, frame: _Frame, name: str) -> Iterator[str]:
+        if name not in frame.callees:
+            yield f"{frame.prefix}{name}"
+            return
+        for callee in frame.callees[name]:
+            for inner in callee.function.control_results:
+                yield from self._control(callee, inner)
+
+
+def _names(
+    arguments: Iterable[ArgDef],
+    dtypes: dict[str, str | tuple[str, ...]],
+    attrs: dict[str, object],
+    count: int,
+) -> list[str]:
+    """One name a tensor: ``x``, or ``values[0]``, ``values[1]``, ... for a list."""
+    names: list[str] = []
+    for argument in arguments:
+        if argument.number_attr:
+            length = attrs.get(argument.number_attr)
+            size = length if isinstance(length, int) else 0
+            names.extend(f"{argument.name}[{i}]" for i in range(size))
+        elif argument.type_list_attr:
+            names.extend(
+                f"{argument.name}[{i}]" for i in range(len(dtypes.get(argument.type_list_attr, ())))
+            )
+        else:
+            names.append(argument.name)
+    return names if len(names) == count else [f"tensor[{i}]" for i in range(count)]

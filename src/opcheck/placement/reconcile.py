@@ -1,0 +1,112 @@
+"""Holds predicted placements against the placer's own log of the step that ran.
+
+Everywhere the log proves that the graph we analyse is the graph that runs. Where the step ran on the
+target's own device, its placements replace the predicted ones as ``observed``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+
+import msgspec
+
+from opcheck.graph import ModelGraph
+from opcheck.placement.types import Placement, Reason, Verdict
+from opcheck.worker.protocol import DeviceLogEntry
+
+# What lowering control flow and inlining calls adds to a graph (lower_while_op.cc, lower_if_op.cc,
+# inline_function_utils.cc). None of it is the model's.
+_LOWERED = frozenset(
+    {"Enter", "Exit", "LoopCond", "Merge", "NextIteration", "NoOp", "Switch", "_SwitchN"}
+)
+_LOWERED_IDENTITY = re.compile(r"^Func/.*/(in|out)put$|/(loop_body_control|pivot_[tf])$")
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_COUNTER = re.compile(r"/_\d+(?=/|$)")
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """An op predicted on one device and traced on another."""
+
+    op: str
+    predicted: str
+    traced: str
+
+
+class ReconcileResult(msgspec.Struct, frozen=True):
+    """``only_in_trace`` leaves out what lowering and inlining add; ``lowered`` counts that."""
+
+    placements: tuple[Placement, ...]
+    matched: int
+    lowered: int
+    only_in_graph: tuple[str, ...]
+    only_in_trace: tuple[str, ...]
+    disagreements: tuple[Disagreement, ...] = ()
+
+
+def reconcile(
+    graph: ModelGraph,
+    placements: tuple[Placement, ...],
+    log: tuple[DeviceLogEntry, ...],
+    *,
+    device_type: str | None = None,
+) -> ReconcileResult:
+    """Match ``log`` to the ops of ``graph`` by name and op type.
+
+    ``device_type`` is the target's when the step ran on the target's own device, else ``None``.
+    """
+    traced: dict[tuple[str, str], list[str]] = defaultdict(list)
+    lowered = 0
+    for entry in log:
+        traced[_COUNTER.sub("", entry.name), entry.op].append(entry.device)
+    wanted = Counter((op.placed_as or op.id, op.op_type) for op in graph.ops)
+    matched = sum(min(count, len(traced.get(key, ()))) for key, count in wanted.items())
+    only_in_graph = [name for (name, op), n in wanted.items() if len(traced.get((name, op), ())) < n]
+    only_in_trace = []
+    for (name, op), devices in traced.items():
+        extra = len(devices) - wanted.get((name, op), 0)
+        if extra > 0 and _is_lowered(name, op):
+            lowered += extra
+        elif extra > 0 and (name, op) not in wanted:
+            only_in_trace.append(name)
+    if device_type is None:
+        result, disagreements = placements, ()
+    else:
+        result, disagreements = _observed(graph, placements, traced, device_type)
+    return ReconcileResult(
+        result, matched, lowered, tuple(only_in_graph), tuple(only_in_trace), disagreements
+    )
+
+
+def _is_lowered(name: str, op: str) -> bool:
+    """A call that is not inlined counts as well: the ops of its body are placed on their own."""
+    return (
+        op in _LOWERED or op in _CALLS or (op == "Identity" and bool(_LOWERED_IDENTITY.search(name)))
+    )
+
+
+def _observed(
+    graph: ModelGraph,
+    placements: tuple[Placement, ...],
+    traced: dict[tuple[str, str], list[str]],
+    device_type: str,
+) -> tuple[tuple[Placement, ...], tuple[Disagreement, ...]]:
+    observed, disagreements = [], []
+    for op, placement in zip(graph.ops, placements, strict=True):
+        devices = {
+            device.partition(":")[0] for device in traced.get((op.placed_as or op.id, op.op_type), ())
+        }
+        if len(devices) != 1:
+            observed.append(placement)
+            continue
+        device = devices.pop()
+        predicted = "CPU" if placement.verdict == "cpu" else device_type
+        if device == predicted or placement.verdict in ("fails", "unknown"):
+            kept = msgspec.structs.replace(placement, evidence="observed")
+            observed.append(kept if placement.verdict not in ("fails", "unknown") else placement)
+            continue
+        verdict: Verdict = "cpu" if device == "CPU" else "accelerator"
+        reason = Reason("observed", f"TensorFlow placed it on {device} when the step ran")
+        observed.append(Placement(op.id, verdict, "observed", reason))
+        disagreements.append(Disagreement(op.id, predicted, device))
+    return tuple(observed), tuple(disagreements)

@@ -1,0 +1,169 @@
+"""Rebuilds a Keras model from its config (no weights are read), or takes a factory's."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from opcheck.errors import BuildError
+from opcheck.graph import LayerNode
+from opcheck.loading import safe_config
+from opcheck.loading.keras_classes import keras_classes
+from opcheck.loading.types import Hazard, ModelSource
+from opcheck.worker.keras_api import KerasApi, available
+from opcheck.worker.layer_walk import walk
+from opcheck.worker.opaque import opaque_layer
+from opcheck.worker.protocol import WorkerRequest
+from opcheck.worker.steps import first_line
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """``paths`` maps ``id(layer)`` to its path; ``compile_config`` is what the file stores, safe."""
+
+    model: Any
+    api: KerasApi
+    layers: tuple[LayerNode, ...]
+    paths: dict[int, str]
+    compile_config: dict[str, Any] | None
+    hazards: tuple[Hazard, ...]
+    notes: tuple[str, ...]
+
+
+def build(request: WorkerRequest) -> BuiltModel:
+    """A live model of ``request.source``.
+
+    Raises:
+        BuildError: no installed Keras can rebuild it, or the factory fails.
+    """
+    custom = custom_objects(request.custom_objects)
+    if request.source.format == "factory":
+        return _from_factory(request.source)
+    return _from_config(request, custom)
+
+
+def custom_objects(modules: tuple[str, ...]) -> dict[str, Any]:
+    """The classes and functions of the user's modules, by name. Imports them: the user asked."""
+    found: dict[str, Any] = {}
+    for name in modules:
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise BuildError(
+                f"--custom-objects {name} could not be imported: {first_line(error)}.",
+                hint="Run opcheck where the module is importable, or fix the module.",
+            ) from error
+        for attribute, value in vars(module).items():
+            if inspect.isclass(value) or inspect.isfunction(value):
+                found[attribute] = value
+                registered = getattr(value, "_keras_api_registered_name", None)
+                if isinstance(registered, str):
+                    found[registered] = value
+    return found
+
+
+def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
+    source = request.source
+    assert source.architecture is not None
+    safe = safe_config(
+        source.architecture, allow=frozenset(custom), trust=request.trust, training=source.training
+    )
+    major = _major(source.keras_version)
+    failures: list[str] = []
+    for api in available(major):
+        if major == 3 and api.major < 3:
+            failures.append(f"Keras {api.version} cannot read what Keras 3 writes")
+            continue
+        try:
+            if request.trust and api.major >= 3:
+                api.module.config.enable_unsafe_deserialization()
+            config = json.loads(safe.architecture)
+            model = api.model_from_config(config, {**custom, **_stand_ins(api)})
+        except Exception as error:
+            failures.append(f"with {api.package} {api.version}: {first_line(error)}")
+            continue
+        notes = tuple(f"Not opened {failure}." for failure in failures)
+        return _built(model, api, source, json.loads(safe.training) if safe.training else None, safe.hazards, notes)
+    raise BuildError(
+        f"{source.path} could not be rebuilt ({'; '.join(failures) or 'no Keras is installed'}).",
+        hint=_hint(major),
+    )
+
+
+def _stand_ins(api: KerasApi) -> dict[str, Any]:
+    stand_in = opaque_layer(api)
+    return {"OpaqueLayer": stand_in, "opcheck>OpaqueLayer": stand_in}
+
+
+def _hint(major: int | None) -> str:
+    if major == 3:
+        return "Run opcheck in an environment with Keras 3 (TensorFlow 2.16 or newer)."
+    if major == 2:
+        return "Keras 2 files often open with tf_keras: pip install 'opcheck[tf]'."
+    return "Check the file with the Keras that wrote it."
+
+
+def _from_factory(source: ModelSource) -> BuiltModel:
+    module_name, _, attribute = source.path.partition(":")
+    sys.path.insert(0, "")  # as `python -m` and pytest find the user's modules
+    try:
+        factory = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            factory = getattr(factory, part)
+        model = factory() if callable(factory) and not hasattr(factory, "layers") else factory
+    except Exception as error:
+        raise BuildError(
+            f"{source.path} did not give a model: {first_line(error)}.",
+            hint="It must name a function without arguments that returns a built Keras model.",
+        ) from error
+    for api in available(None):
+        if isinstance(model, api.module.Model):
+            return _built(model, api, source, None, (), ())
+    raise BuildError(
+        f"{source.path} returned {type(model).__name__}, which is no Keras model.",
+        hint="Return a keras.Model.",
+    )
+
+
+def _built(
+    model: Any,
+    api: KerasApi,
+    source: ModelSource,
+    compile_config: dict[str, Any] | None,
+    hazards: tuple[Hazard, ...],
+    notes: tuple[str, ...],
+) -> BuiltModel:
+    if not getattr(model, "inputs", None):
+        raise BuildError(
+            f"{source.path}: the model has no input shape yet.",
+            hint="Call it once on data (or give its first layer an Input) before it is saved "
+            "or returned.",
+        )
+    known = {layer.path: layer for layer in source.layers}
+    paths = {id(model): ""}
+    layers = []
+    for path, layer in walk(model, api):
+        paths[id(layer)] = path
+        layers.append(known.get(path) or _node(path, layer, api))
+    return BuiltModel(model, api, tuple(layers), paths, compile_config, hazards, notes)
+
+
+def _node(path: str, layer: Any, api: KerasApi) -> LayerNode:
+    cls = type(layer)
+    stored = {"class_name": cls.__name__, "module": cls.__module__}
+    return LayerNode(
+        path=path,
+        class_name=cls.__name__,
+        module=cls.__module__,
+        kind=keras_classes().kind(stored, api.version),
+        parent=path.rpartition("/")[0] or None,
+    )
+
+
+def _major(version: str | None) -> int | None:
+    head = (version or "").partition(".")[0]
+    return int(head) if head.isdigit() else None

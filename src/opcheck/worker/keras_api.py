@@ -1,0 +1,74 @@
+"""One face for the Kerases that can build a model: Keras 3, Keras 2 (``tf.keras``), ``tf_keras``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KerasApi:
+    """``package`` is the name it imports as; ``module`` its public API; ``version`` its version."""
+
+    package: str
+    module: Any
+    version: str
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+    @property
+    def layer_class(self) -> type:
+        """The class whose ``__call__`` every layer's call goes through."""
+        return self.module.layers.Layer  # type: ignore[no-any-return]
+
+    def model_from_config(self, config: dict[str, Any], custom_objects: dict[str, Any]) -> Any:
+        """Rebuild a model from its (already safe) config, whichever generation wrote it."""
+        if "registered_name" in config:  # the format of `.keras` archives and of Keras 3
+            library = self._internal("src.saving.serialization_lib", "saving.serialization_lib")
+            return library.deserialize_keras_object(
+                config, custom_objects=custom_objects, safe_mode=True
+            )
+        if self.major >= 3:
+            utils = self._internal("src.legacy.saving.saving_utils")
+            return utils.model_from_config(config, custom_objects=custom_objects)
+        return self.module.models.model_from_config(config, custom_objects=custom_objects)
+
+    def compile_from_config(self, model: Any, config: dict[str, Any]) -> None:
+        """Compile with the loss, optimizer and metrics a file stores (already safe)."""
+        if "optimizer_config" not in config:
+            # Keras 3 does not compile with XLA on a Mac's GPU unless told to.
+            model.compile_from_config(config)
+            return
+        utils = self._internal(
+            "src.legacy.saving.saving_utils",
+            "src.saving.legacy.saving_utils",
+            "saving.legacy.saving_utils",
+            "saving.saving_utils",
+        )
+        model.compile(**utils.compile_args_from_training_config(config, {}))
+
+    def _internal(self, *candidates: str) -> Any:
+        """The first importable of Keras' internal modules (they moved between versions)."""
+        for name in candidates:
+            try:
+                return importlib.import_module(f"{self.package}.{name}")
+            except ImportError:
+                continue
+        raise ImportError(f"{self.package} {self.version} has none of {', '.join(candidates)}")
+
+
+def available(written_by: int | None) -> Iterator[KerasApi]:
+    """The installed Kerases to try, best first, for a file of Keras major version ``written_by``.
+
+    That is the environment's own Keras, then ``tf_keras`` (Keras 2) unless Keras 3 wrote the file.
+    """
+    packages = ("keras",) if written_by == 3 else ("keras", "tf_keras")
+    for package in packages:
+        if importlib.util.find_spec(package) is not None:
+            module = importlib.import_module(package)
+            yield KerasApi(package, module, str(module.__version__))

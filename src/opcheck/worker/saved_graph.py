@@ -1,0 +1,169 @@
+"""Steps of a model that comes as a graph: a SavedModel without Keras config, a frozen GraphDef."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from opcheck.errors import BuildError, RefusedModelError
+from opcheck.worker.protocol import (
+    Step,
+    TracedStep,
+    WorkerEnvironment,
+    WorkerReply,
+    WorkerRequest,
+)
+from opcheck.worker.steps import StepFunction, first_line, trace
+
+_LEARNING_RATE = 0.01
+_NO_VARIABLES = "it holds no variables that could be trained"
+
+
+def check_saved_graph(
+    request: WorkerRequest, log: Path, progress: Callable[[str], None], env: WorkerEnvironment
+) -> WorkerReply:
+    """Trace what the graph offers.
+
+    Raises:
+        RefusedModelError: loading it would run ops that touch files, and nobody asked for that.
+        BuildError: TensorFlow cannot load it.
+    """
+    source = request.source
+    files = [hazard.message for hazard in source.hazards if hazard.code == "file-op"]
+    if files and not request.trust:
+        raise RefusedModelError(
+            f"{source.path} holds ops that touch files or run Python: {files[0]}",
+            hint="Look at `opcheck inspect`; --trust loads and runs it all the same.",
+        )
+    progress("loading the graph")
+    load = _frozen if source.format == "frozen-graph" else _saved_model
+    try:
+        steps = load(source.path)
+    except BuildError:
+        raise
+    except Exception as error:
+        raise BuildError(f"TensorFlow could not load {source.path}: {first_line(error)}.") from error
+    traced = []
+    for step in request.steps:
+        progress(f"tracing the {step} step")
+        function = steps.get(step)
+        if function is None:
+            note = f"There is no {step} step: {_NO_VARIABLES}."
+            traced.append(TracedStep(step, None, notes=(note,)))
+            continue
+        try:
+            traced.append(trace(function, log, request.batch_size, run=True))
+        except Exception as error:
+            traced.append(TracedStep(step, None, error=first_line(error)))
+    return WorkerReply(env, source.layers, tuple(traced))
+
+
+def _frozen(path: str) -> dict[Step, StepFunction]:
+    """A GraphDef's placeholders in, the outputs that nothing consumes out."""
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.ParseFromString(Path(path).read_bytes())
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph_def, name=""), [])
+    operations = wrapped.graph.get_operations()
+    inputs = [op.outputs[0] for op in operations if op.type == "Placeholder"]
+    outputs = [
+        tensor
+        for op in operations
+        if op.type != "Placeholder"
+        for tensor in op.outputs
+        if not tensor.consumers()
+    ]
+    if not inputs or not outputs:
+        raise BuildError(
+            f"{path} has no {'outputs' if inputs else 'inputs'}: it is no frozen model.",
+            hint="Freeze the inference graph, with its Placeholder inputs.",
+        )
+    pruned = wrapped.prune(inputs, outputs)
+    return {"inference": _given(pruned, [_spec(tensor) for tensor in inputs])}
+
+
+def _saved_model(path: str) -> dict[Step, StepFunction]:
+    loaded = tf.saved_model.load(path)
+    signatures = dict(loaded.signatures)
+    for name in ("serving_default", "serve", *signatures):
+        if name in signatures:
+            signature = signatures[name]
+            break
+    else:
+        raise BuildError(
+            f"{path} has no signature to call.",
+            hint="Save it with signatures=..., or model.export() it.",
+        )
+    specs = list(signature.structured_input_signature[1].values())
+    steps: dict[Step, StepFunction] = {"inference": _given(signature, specs)}
+    variables = list(getattr(loaded, "trainable_variables", ())) or list(
+        signature.trainable_variables
+    )
+    if variables:
+        steps["training"] = _training(loaded, signature, specs, variables)
+    return steps
+
+
+def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
+    """A concrete function as it is: traced long ago, only read now."""
+    names = [spec.name for spec in specs]
+
+    def make() -> Callable[..., Any]:
+        def inference(*tensors: Any) -> Any:
+            with contextlib.suppress(TypeError):
+                return concrete(**dict(zip(names, tensors, strict=True)))
+            return concrete(*tensors)
+
+        return inference
+
+    return StepFunction(
+        "inference", make, tuple(specs), contextlib.nullcontext, (False,) * len(specs)
+    )
+
+
+def _training(
+    loaded: Any, signature: Any, specs: list[tf.TensorSpec], variables: list[Any]
+) -> StepFunction:
+    """Mean squared error against zeros and plain gradient descent: the file stores neither."""
+    names = [spec.name for spec in specs]
+
+    def forward(tensors: tuple[Any, ...]) -> list[Any]:
+        if callable(loaded) and len(tensors) == 1:
+            with contextlib.suppress(TypeError, ValueError):  # no such call was saved
+                return tf.nest.flatten(loaded(tensors[0], training=True))
+        return tf.nest.flatten(signature(**dict(zip(names, tensors, strict=True))))
+
+    def make() -> Callable[..., Any]:
+        def train(*tensors: Any) -> Any:
+            with tf.GradientTape() as tape:
+                outputs = [out for out in forward(tensors) if out.dtype.is_floating]
+                loss = tf.add_n([tf.reduce_mean(tf.square(out)) for out in outputs])
+            gradients = tape.gradient(loss, variables)
+            for variable, gradient in zip(variables, gradients, strict=True):
+                if gradient is not None:
+                    tf.raw_ops.ResourceApplyGradientDescent(
+                        var=variable.handle,
+                        alpha=tf.constant(_LEARNING_RATE, variable.dtype),
+                        delta=tf.convert_to_tensor(gradient),
+                    )
+            return loss
+
+        return train
+
+    return StepFunction(
+        "training",
+        make,
+        tuple(specs),
+        contextlib.nullcontext,
+        (False,) * len(specs),
+        loss="mean_squared_error",
+        optimizer="gradient_descent",
+        defaults=("loss", "optimizer"),
+    )
+
+
+def _spec(tensor: Any) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype, tensor.op.name)

@@ -1,0 +1,112 @@
+"""One check inside the worker: import, build, trace, run, answer."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opcheck.errors import BuildError, MissingTensorFlowError
+from opcheck.worker.protocol import (
+    Step,
+    TracedStep,
+    WorkerEnvironment,
+    WorkerReply,
+    WorkerRequest,
+)
+
+
+def check(request: WorkerRequest, folder: Path) -> WorkerReply:
+    """Do what ``request`` asks. Raises what ``opcheck.errors`` has for it."""
+    progress = _Progress(folder / "progress")
+    progress("importing TensorFlow")
+    tf = _tensorflow()
+    if request.source.architecture is None and request.source.format != "factory":
+        from opcheck.worker.saved_graph import check_saved_graph
+
+        return check_saved_graph(request, folder / "log", progress, environment(tf, None))
+
+    from opcheck.worker.build import build
+    from opcheck.worker.keras_steps import inference_step, training_step
+    from opcheck.worker.steps import trace
+
+    progress("building the model")
+    built = build(request)
+    makers: dict[Step, Callable[[Any], Any]] = {
+        "inference": inference_step,
+        "training": training_step,
+    }
+    steps = []
+    for step in request.steps:
+        progress(f"tracing the {step} step")
+        try:
+            function = makers[step](built)
+            steps.append(trace(function, folder / "log", request.batch_size, run=True))
+        except Exception as error:
+            if step == "inference":
+                raise BuildError(
+                    f"{request.source.path}: the inference function could not be traced: "
+                    f"{_line(error)}."
+                ) from error
+            steps.append(TracedStep(step, None, error=_line(error)))
+    return WorkerReply(
+        environment(tf, built.api), built.layers, tuple(steps), built.hazards, built.notes
+    )
+
+
+def environment(tf: Any, api: Any) -> WorkerEnvironment:
+    return WorkerEnvironment(
+        python=platform.python_version(),
+        system=platform.system(),
+        machine=platform.machine(),
+        tensorflow=str(tf.__version__),
+        keras=api.version if api is not None else "",
+        keras_package=api.package if api is not None else "",
+        accelerators=_accelerators(tf),
+    )
+
+
+def _accelerators(tf: Any) -> tuple[tuple[str, str], ...]:
+    """Device type and platform name of every pluggable accelerator TensorFlow lists."""
+    from tensorflow.python.client import device_lib
+
+    if not any(device.device_type != "CPU" for device in tf.config.list_physical_devices()):
+        return ()
+    found = []
+    for device in device_lib.list_local_devices():
+        if device.device_type in ("GPU", "DML"):
+            named = device.physical_device_desc
+            name = next((p for p in ("METAL", "DML", "DirectML") if p in named), "GPU")
+            found.append((device.device_type, name))
+    return tuple(found)
+
+
+def _tensorflow() -> Any:
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise MissingTensorFlowError(
+            f"TensorFlow cannot be imported here: {error}.",
+            hint="pip install 'opcheck[tf]' brings the right one; `opcheck inspect` needs none.",
+        ) from error
+    # TensorFlow reads this when it starts its devices, so it must come first.
+    tf.debugging.set_log_device_placement(True)
+    return tf
+
+
+def _line(error: BaseException) -> str:
+    from opcheck.worker.steps import first_line
+
+    return first_line(error)
+
+
+class _Progress:
+    """Stage names, one line each, for the parent to show."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, stage: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(stage + "\n")

@@ -1,0 +1,105 @@
+"""Traces one step as a concrete function, and runs it once with the device log on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from opcheck.worker.accelerated import pretended_gpu
+from opcheck.worker.device_log import read_device_log
+from opcheck.worker.inputs import example
+from opcheck.worker.protocol import DeviceLogEntry, Step, TracedStep
+from opcheck.worker.raw_graph import raw_graph
+
+
+@dataclass(frozen=True)
+class StepFunction:
+    """``make`` gives a fresh Python function; ``specs`` are its arguments' (nested) TensorSpecs.
+
+    ``recording`` is the context in which to trace; ``labels`` says which arguments are labels.
+    """
+
+    step: Step
+    make: Callable[[], Callable[..., Any]]
+    specs: tuple[Any, ...]
+    recording: Callable[[], Any]
+    labels: tuple[bool, ...]
+    loss: str | None = None
+    optimizer: str | None = None
+    defaults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def trace(function: StepFunction, log: Path, batch_size: int, *, run: bool) -> TracedStep:
+    """Trace ``function`` as on a machine with an accelerator, then run it here.
+
+    Where Keras' graph depends on the devices there are, it is traced once more for the run.
+    """
+    with function.recording(), pretended_gpu() as questions:
+        concrete = _concrete(function)
+    graph = raw_graph(concrete)
+    executed_graph = None
+    entries: tuple[DeviceLogEntry, ...] = ()
+    error = None
+    if run:
+        if questions.asked:
+            with function.recording():
+                concrete = _concrete(function)
+            executed_graph = raw_graph(concrete)
+        try:
+            entries = _run(concrete, function, log, batch_size)
+        except Exception as failure:
+            error = first_line(failure)
+    return TracedStep(
+        step=function.step,
+        graph=graph,
+        executed_graph=executed_graph,
+        placements=entries,
+        executed=run and error is None,
+        error=error,
+        loss=function.loss,
+        optimizer=function.optimizer,
+        defaults=function.defaults,
+        notes=function.notes,
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """An exception as one line a person can read."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0] == "in user code:":  # AutoGraph: a traceback, then the message
+        lines = lines[-1:]
+    elif lines and lines[0].startswith("Exception encountered when calling"):  # Keras
+        lines = [" ".join(lines[:2])] if len(lines) > 1 else lines
+    return f"{type(error).__name__}: {lines[0][:500]}" if lines else type(error).__name__
+
+
+def _concrete(function: StepFunction) -> Any:
+    return tf.function(function.make()).get_concrete_function(*function.specs)
+
+
+def _run(
+    concrete: Any, function: StepFunction, log: Path, batch_size: int
+) -> tuple[DeviceLogEntry, ...]:
+    arguments = [
+        tf.nest.map_structure(lambda spec, y=label: example(spec, batch_size, label=y), specs)
+        for specs, label in zip(function.specs, function.labels, strict=True)
+    ]
+    _flush()
+    offset = log.stat().st_size
+    concrete(*arguments)
+    _flush()
+    return read_device_log(log, offset)
+
+
+def _flush() -> None:
+    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # not a file when run by hand
+        os.fsync(2)
