@@ -81,8 +81,8 @@ def _judge(
         why = step.error or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)
     ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
-    stand_ins = frozenset(hazard.layer for hazard in reply.hazards if hazard.layer is not None)
-    placements = placement.predict(ops, target, opaque=stand_ins)
+    opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
+    placements = placement.predict(ops, target, opaque=opaque)
     trace = None
     if options.evidence != "predicted":
         trace = _compare(ops, placements, step, target, reply.environment)
@@ -112,8 +112,8 @@ def _compare(
         return placement.reconcile(
             predicted, placements, step.placements, device_type=target.device_type
         )
-    if step.executed_graph is None:
-        return placement.reconcile(predicted, placements, step.placements)
-    here = graph.flatten(step.executed_graph, name=step.step, device_type="CPU")
+    executed = step.executed_graph or step.graph
+    assert executed is not None  # the caller has its ops
+    here = graph.flatten(executed, name=step.step, device_type="CPU")
     compared = placement.reconcile(here, (), step.placements)
     return msgspec.structs.replace(compared, placements=placements)

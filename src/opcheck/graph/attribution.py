@@ -30,7 +30,9 @@ def attribute(
     found = {op.id: _layer(op, scopes, layers) for op in named}
     _follow_data(named, tuple(edges), found)
     return tuple(
-        op if op.layer_path == found[op.id] else msgspec.structs.replace(op, layer_path=found[op.id])
+        op
+        if op.layer_path == found[op.id]
+        else msgspec.structs.replace(op, layer_path=found[op.id])
         for op in named
     )
 
@@ -84,9 +86,7 @@ def _of_name(name: str, layers: tuple[LayerNode, ...]) -> str | None:
     return max(inside, key=len, default=None)
 
 
-def _follow_data(
-    ops: list[OpNode], edges: tuple[Edge, ...], found: dict[str, str | None]
-) -> None:
+def _follow_data(ops: list[OpNode], edges: tuple[Edge, ...], found: dict[str, str | None]) -> None:
     """Unique layer of the producers, else of the consumers, among backward and optimizer ops.
 
     A variable is its layer's too: an optimizer's slot belongs to the layer whose gradient is

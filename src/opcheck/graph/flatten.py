@@ -1,22 +1,22 @@
 """RawGraph -> ModelGraph: functions inlined and control flow lowered, as TensorFlow does it.
 
 Before it places anything, TensorFlow's runtime inlines calls and lowers functional control flow
-(common_runtime/lower_functional_ops.cc, inline_function_utils.cc), so the placer sees one flat graph
-whose node names are ``caller/node``, ``loop/body/_N/node`` and so on. The ids given here are those
-names without the counters (``/_N``).
+(common_runtime/lower_functional_ops.cc, inline_function_utils.cc), so the placer sees one flat
+graph whose node names are ``caller/node``, ``loop/body/_N/node`` and so on. The ids given here are
+those names without the counters (``/_N``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from opcheck.graph.attribution import attribute
 from opcheck.graph.model import ModelGraph
 from opcheck.graph.raw import RawFunction, RawGraph, RawNode
-from opcheck.graph.signature import ArgDef, OpSignature
-from opcheck.graph.types import ARGUMENT, Edge, LayerNode, OpNode, Role, TensorSpec
+from opcheck.graph.signature import ArgDef
+from opcheck.graph.types import ARGUMENT, AttrValue, Edge, LayerNode, OpNode, Role, TensorSpec
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _LOOPS = frozenset({"While", "StatelessWhile"})
@@ -69,7 +69,8 @@ class _Flattener:
         main = _Frame(self._raw.main, "", None, None)
         self._enter(main, frozenset())
         live = self._live(main)
-        ops, edges = [], []
+        ops: list[OpNode] = []
+        edges: list[Edge] = []
         for frame in self._frames:
             for node in frame.function.nodes:
                 if self._is_op(frame, node):
@@ -96,7 +97,7 @@ class _Flattener:
             for callee in self._callees(frame, node):
                 name = callee.function.name
                 if name in calling:
-                    self._notes.append(f"{node.op} {node.name} is recursive and was not walked.")
+                    self._notes.append(f"{node.op} {node.name} recurses; it was not walked.")
                     continue
                 frame.callees.setdefault(node.name, []).append(callee)
                 self._enter(callee, calling | {name})
@@ -270,8 +271,8 @@ class _Flattener:
                     yield Edge(f"{source.prefix}{name}", int(index), op_id, position)
         for ref in node.inputs:
             if ref.startswith("^") and ref[1:] not in frame.argument:
-                for source in self._control(frame, ref[1:]):
-                    yield Edge(source, -1, op_id, -1)
+                for before in self._control(frame, ref[1:]):
+                    yield Edge(before, -1, op_id, -1)
 
     def _control(self, frame: _Frame, name: str) -> Iterator[str]:
         if name not in frame.callees:
@@ -284,8 +285,8 @@ class _Flattener:
 
 def _names(
     arguments: Iterable[ArgDef],
-    dtypes: dict[str, str | tuple[str, ...]],
-    attrs: dict[str, object],
+    dtypes: Mapping[str, str | tuple[str, ...]],
+    attrs: Mapping[str, AttrValue],
     count: int,
 ) -> list[str]:
     """One name a tensor: ``x``, or ``values[0]``, ``values[1]``, ... for a list."""

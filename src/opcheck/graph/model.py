@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ModelGraph:
     """The ops of one step (inference or training), functions inlined.
 
-    ``signatures`` maps an op type to its argument names and types; ``notes`` says in words what could
-    not be walked, and an empty tuple means that everything was.
+    ``signatures`` maps an op type to its argument names and types; ``notes`` says in words what
+    could not be walked, and an empty tuple means that everything was.
     """
 
     name: str
@@ -36,15 +36,14 @@ class ModelGraph:
         return MappingProxyType({op.id: op for op in self.ops})
 
     @cached_property
-    def network(self) -> nx.MultiDiGraph:
+    def network(self) -> nx.MultiDiGraph[str]:
         """The ops as a directed multigraph; an edge's key is ``(src_output, dst_input)``."""
         import networkx as nx  # 0.1 s, and only the stages that walk edges need it
 
-        network = nx.MultiDiGraph(name=self.name)
+        network: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         network.add_nodes_from(op.id for op in self.ops)
-        network.add_edges_from(
-            (e.src, e.dst, (e.src_output, e.dst_input)) for e in self.edges
-        )
+        for edge in self.edges:
+            network.add_edge(edge.src, edge.dst, key=(edge.src_output, edge.dst_input))
         return network
 
     def of_layer(self, path: str) -> Iterable[OpNode]:

@@ -32,8 +32,8 @@ class RawFunction(msgspec.Struct, frozen=True):
     """A function body; ``arguments`` are node names, ``results`` are ``node:index``.
 
     ``control_results`` are the nodes that must run whatever is fetched. Functions that share
-    ``api_implements`` and ``api_part`` (inference, forward or backward) replace one another by device
-    (Grappler's implementation selector).
+    ``api_implements`` and ``api_part`` (inference, forward or backward) replace one another by
+    device (Grappler's implementation selector).
     """
 
     name: str

@@ -19,7 +19,8 @@ Role = Literal["forward", "loss", "backward", "optimizer", "metrics"]
 
 
 class TensorSpec(msgspec.Struct, frozen=True):
-    """One tensor: ``name`` is the op argument it fills (``x``, ``filter``; ``values[2]`` in a list)."""
+    """One tensor: ``name`` is the op argument it fills (``x``, ``filter``; ``values[2]`` in a
+    list)."""
 
     name: str
     dtype: str
@@ -40,10 +41,11 @@ class OpNode(msgspec.Struct, frozen=True):
     """One op of the executed graph, functions inlined.
 
     ``id`` is the node's name as TensorFlow's placer sees it once functions are inlined and control
-    flow is lowered (``lstm/while/body/lstm_cell/MatMul``); ``function`` is the function body the node
-    was written in, ``None`` for the step's own. ``placed_as`` is the name in the placer's log where it
-    differs (bodies that are not inlined are placed on their own). An op that is not ``live`` is placed
-    but pruned before anything runs. ``dtypes`` holds the type attributes, ``attrs`` the others.
+    flow is lowered (``lstm/while/body/lstm_cell/MatMul``); ``function`` is the function body the
+    node was written in, ``None`` for the step's own. ``placed_as`` is the name in the placer's log
+    where it differs (bodies that are not inlined are placed on their own). An op that is not
+    ``live`` is placed but pruned before anything runs. ``dtypes`` holds the type attributes,
+    ``attrs`` the others.
     """
 
     id: str

@@ -9,9 +9,9 @@ from opcheck.targets import KernelDef
 def keeps_data_on_host(kernel: KernelDef, signature: OpSignature | None) -> bool:
     """Whether the kernel, though placed on the accelerator, computes in host memory.
 
-    It does when data of one type attribute both enters and leaves through host memory (``Pack``: its
-    ``values`` and its ``output``), or when an op without such inputs leaves all its outputs there
-    (``Range``). Shapes, axes and sizes have dtypes of their own and do not count; resource
+    It does when data of one type attribute both enters and leaves through host memory (``Pack``:
+    its ``values`` and its ``output``), or when an op without such inputs leaves all its outputs
+    there (``Range``). Shapes, axes and sizes have dtypes of their own and do not count; resource
     and variant handles are in host memory by nature.
     """
     host = set(kernel.host_memory)

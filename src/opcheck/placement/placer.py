@@ -26,8 +26,8 @@ _COLOCATION_PREFIX = "loc:@"
 class Assignment(msgspec.Struct, frozen=True):
     """``device`` is the target's device type or ``CPU``, ``None`` when no device has a kernel.
 
-    ``kernel`` is the one that runs there. ``pulled_by`` is the id of the colocated op that kept this
-    one off the accelerator; ``moved`` says that a heuristic chose the device, not the kernels.
+    ``kernel`` is the one that runs there. ``pulled_by`` is the id of the colocated op that kept
+    this one off the accelerator; ``moved`` says that a heuristic chose the device, not the kernels.
     """
 
     device: str | None

@@ -1,8 +1,10 @@
-"""Predicted placements: the placer's assignment on a target's registry, as verdicts with reasons."""
+"""Predicted placements: the placer's assignment on a target's registry, as verdicts with
+reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from opcheck.graph import ModelGraph, OpNode
 from opcheck.placement.host import keeps_data_on_host
@@ -15,11 +17,12 @@ _HANDLES = frozenset({"resource", "variant"})
 
 
 def predict(
-    graph: ModelGraph, target: Target, *, opaque: frozenset[str] = frozenset()
+    graph: ModelGraph, target: Target, *, opaque: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Placement, ...]:
     """One placement for each op of ``graph``, in its order.
 
-    ``opaque`` holds the paths of layers that a stand-in replaced: nothing is known of their ops.
+    ``opaque`` maps the paths of layers that were not rebuilt as they are to why: nothing is known
+    of their ops.
     """
     assigned = place(graph, target)
     placements = []
@@ -30,12 +33,14 @@ def predict(
 
 
 def _judge(
-    op: OpNode, assignment: Assignment, graph: ModelGraph, target: Target, opaque: frozenset[str]
+    op: OpNode,
+    assignment: Assignment,
+    graph: ModelGraph,
+    target: Target,
+    opaque: Mapping[str, str],
 ) -> tuple[Verdict, Reason]:
-    if op.layer_path in opaque:
-        return "unknown", Reason(
-            "opaque", f"layer {op.layer_path} was not instantiated; a stand-in took its place"
-        )
+    if op.layer_path is not None and op.layer_path in opaque:
+        return "unknown", Reason("opaque", opaque[op.layer_path])
     if dict(op.attrs).get(_XLA_CALL) is True:
         return "fails", Reason(
             "no-xla",

@@ -1,7 +1,7 @@
 """Holds predicted placements against the placer's own log of the step that ran.
 
-Everywhere the log proves that the graph we analyse is the graph that runs. Where the step ran on the
-target's own device, its placements replace the predicted ones as ``observed``.
+Everywhere the log proves that the graph we analyse is the graph that runs. Where the step ran on
+the target's own device, its placements replace the predicted ones as ``observed``.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def reconcile(
         traced[_COUNTER.sub("", entry.name), entry.op].append(entry.device)
     wanted = Counter((op.placed_as or op.id, op.op_type) for op in graph.ops)
     matched = sum(min(count, len(traced.get(key, ()))) for key, count in wanted.items())
-    only_in_graph = [name for (name, op), n in wanted.items() if len(traced.get((name, op), ())) < n]
+    only_in_graph = [
+        name for (name, op), n in wanted.items() if len(traced.get((name, op), ())) < n
+    ]
     only_in_trace = []
     for (name, op), devices in traced.items():
         extra = len(devices) - wanted.get((name, op), 0)
@@ -70,7 +72,8 @@ def reconcile(
         elif extra > 0 and (name, op) not in wanted:
             only_in_trace.append(name)
     if device_type is None:
-        result, disagreements = placements, ()
+        result: tuple[Placement, ...] = placements
+        disagreements: tuple[Disagreement, ...] = ()
     else:
         result, disagreements = _observed(graph, placements, traced, device_type)
     return ReconcileResult(
@@ -81,7 +84,9 @@ def reconcile(
 def _is_lowered(name: str, op: str) -> bool:
     """A call that is not inlined counts as well: the ops of its body are placed on their own."""
     return (
-        op in _LOWERED or op in _CALLS or (op == "Identity" and bool(_LOWERED_IDENTITY.search(name)))
+        op in _LOWERED
+        or op in _CALLS
+        or (op == "Identity" and bool(_LOWERED_IDENTITY.search(name)))
     )
 
 
@@ -94,7 +99,8 @@ def _observed(
     observed, disagreements = [], []
     for op, placement in zip(graph.ops, placements, strict=True):
         devices = {
-            device.partition(":")[0] for device in traced.get((op.placed_as or op.id, op.op_type), ())
+            device.partition(":")[0]
+            for device in traced.get((op.placed_as or op.id, op.op_type), ())
         }
         if len(devices) != 1:
             observed.append(placement)

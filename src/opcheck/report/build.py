@@ -109,7 +109,7 @@ def _model(source: ModelSource, reply: WorkerReply | None) -> Model:
         backend=source.backend,
         name=source.name,
         layers=(reply.layers if reply else ()) or source.layers,
-        hazards=tuple(dict.fromkeys(source.hazards + (reply.hazards if reply else ()))),
+        hazards=tuple(dict.fromkeys(source.hazards + (reply.replaced if reply else ()))),
         notes=source.notes + (reply.notes if reply else ()),
     )
 

@@ -99,7 +99,8 @@ class Attribution:
 @contextlib.contextmanager
 def _replaced(owner: Any, name: str, wrap: Callable[..., Any]) -> Iterator[None]:
     own = vars(owner).get(name)
-    replacement = functools.wraps(getattr(owner, name))(wrap(getattr(owner, name)))
+    original = getattr(owner, name)
+    replacement: Any = functools.wraps(original)(wrap(original))
     # AutoGraph must call the wrapper as it is, else it stops converting what is called below.
     replacement.autograph_info__ = {}
     setattr(owner, name, replacement)

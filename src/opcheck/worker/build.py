@@ -12,6 +12,7 @@ from typing import Any
 from opcheck.errors import BuildError
 from opcheck.graph import LayerNode
 from opcheck.loading import safe_config
+from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
 from opcheck.loading.types import Hazard, ModelSource
 from opcheck.worker.keras_api import KerasApi, available
@@ -23,14 +24,17 @@ from opcheck.worker.steps import first_line
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """``paths`` maps ``id(layer)`` to its path; ``compile_config`` is what the file stores, safe."""
+    """``paths`` maps ``id(layer)`` to its path; ``compile_config`` is what the file stores, safe.
+
+    ``replaced`` says what of the file was not rebuilt but replaced by something neutral.
+    """
 
     model: Any
     api: KerasApi
     layers: tuple[LayerNode, ...]
     paths: dict[int, str]
     compile_config: dict[str, Any] | None
-    hazards: tuple[Hazard, ...]
+    replaced: tuple[Hazard, ...]
     notes: tuple[str, ...]
 
 
@@ -87,7 +91,14 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
             failures.append(f"with {api.package} {api.version}: {first_line(error)}")
             continue
         notes = tuple(f"Not opened {failure}." for failure in failures)
-        return _built(model, api, source, json.loads(safe.training) if safe.training else None, safe.hazards, notes)
+        return _built(
+            model,
+            api,
+            source,
+            json.loads(safe.training) if safe.training else None,
+            safe.hazards,
+            notes,
+        )
     raise BuildError(
         f"{source.path} could not be rebuilt ({'; '.join(failures) or 'no Keras is installed'}).",
         hint=_hint(major),
@@ -134,7 +145,7 @@ def _built(
     api: KerasApi,
     source: ModelSource,
     compile_config: dict[str, Any] | None,
-    hazards: tuple[Hazard, ...],
+    replaced: tuple[Hazard, ...],
     notes: tuple[str, ...],
 ) -> BuiltModel:
     if not getattr(model, "inputs", None):
@@ -149,12 +160,12 @@ def _built(
     for path, layer in walk(model, api):
         paths[id(layer)] = path
         layers.append(known.get(path) or _node(path, layer, api))
-    return BuiltModel(model, api, tuple(layers), paths, compile_config, hazards, notes)
+    return BuiltModel(model, api, tuple(layers), paths, compile_config, replaced, notes)
 
 
 def _node(path: str, layer: Any, api: KerasApi) -> LayerNode:
     cls = type(layer)
-    stored = {"class_name": cls.__name__, "module": cls.__module__}
+    stored: JsonObject = {"class_name": cls.__name__, "module": cls.__module__}
     return LayerNode(
         path=path,
         class_name=cls.__name__,

@@ -30,7 +30,7 @@ def run(
     request: WorkerRequest,
     *,
     timeout: float,
-    progress: Callable[[str], None] = lambda stage: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> WorkerReply:
     """Run one check in a process of its own.
 

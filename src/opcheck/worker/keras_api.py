@@ -1,4 +1,5 @@
-"""One face for the Kerases that can build a model: Keras 3, Keras 2 (``tf.keras``), ``tf_keras``."""
+"""One face for the Kerases that can build a model: Keras 3, Keras 2 (``tf.keras``),
+``tf_keras``."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ def inference_step(built: BuiltModel) -> StepFunction:
 
         return inference
 
-    return StepFunction("inference", make, (_inputs(model),), _recording(built, "forward"), (False,))
+    return StepFunction(
+        "inference", make, (_inputs(model),), _recording(built, "forward"), (False,)
+    )
 
 
 def training_step(built: BuiltModel) -> StepFunction:

@@ -11,8 +11,8 @@ from opcheck.worker.keras_api import KerasApi
 def walk(model: Any, api: KerasApi) -> Iterator[tuple[str, Any]]:
     """Every layer below ``model`` with its path, parents first.
 
-    Not listed are layers that a built-in layer makes for its own use (the cell of an LSTM, the dense
-    layers of a MultiHeadAttention): users never wrote them and no file names them.
+    Not listed are layers that a built-in layer makes for its own use (the cell of an LSTM, the
+    dense layers of a MultiHeadAttention): users never wrote them and no file names them.
     """
     seen = {id(model)}
     todo = [("", model)]

@@ -29,7 +29,7 @@ def opaque_layer(api: KerasApi) -> type:
             self._opaque_shape = output_shape
             self._opaque_dtype = output_dtype
 
-        def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(self, inputs: Any, *_: Any, **__: Any) -> Any:
             first = tf.convert_to_tensor(tf.nest.flatten(inputs)[0])
             if self._opaque_dtype:
                 first = tf.cast(first, self._opaque_dtype)

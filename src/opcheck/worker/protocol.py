@@ -35,9 +35,9 @@ class TracedStep(msgspec.Struct, frozen=True):
     """One traced step. ``executed`` says whether it also ran; ``error`` is why it did not.
 
     ``graph`` is the graph as Keras builds it where there is an accelerator; ``executed_graph`` is
-    the one that ran here, ``None`` when they are the same. ``placements`` is the placer's log of it.
-    ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck chose
-    because the file stores none.
+    the one that ran here, ``None`` when they are the same. ``placements`` is the placer's log of
+    it. ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck
+    chose because the file stores none.
     """
 
     step: Step
@@ -69,10 +69,12 @@ class WorkerEnvironment(msgspec.Struct, frozen=True):
 
 
 class WorkerReply(msgspec.Struct, frozen=True):
+    """``layers`` are the live model's; ``replaced`` is what was not rebuilt from the file."""
+
     environment: WorkerEnvironment
     layers: tuple[LayerNode, ...]
     steps: tuple[TracedStep, ...]
-    hazards: tuple[Hazard, ...] = ()
+    replaced: tuple[Hazard, ...] = ()
     notes: tuple[str, ...] = ()
 
 

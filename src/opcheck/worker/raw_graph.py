@@ -50,7 +50,7 @@ def _reachable(main: RawFunction, library: dict[str, Any]) -> set[str]:
     Grappler's implementation selector swaps functions that share ``api_implements`` by device
     (Keras 2's LSTM and GRU), so all alternatives of a reachable one are reachable.
     """
-    alternatives: dict[str, set[str]] = {}
+    alternatives: dict[bytes, set[str]] = {}
     for name, function in library.items():
         api = function.attr["api_implements"].s if "api_implements" in function.attr else b""
         if api:

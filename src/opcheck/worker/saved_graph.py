@@ -46,7 +46,9 @@ def check_saved_graph(
     except BuildError:
         raise
     except Exception as error:
-        raise BuildError(f"TensorFlow could not load {source.path}: {first_line(error)}.") from error
+        raise BuildError(
+            f"TensorFlow could not load {source.path}: {first_line(error)}."
+        ) from error
     traced = []
     for step in request.steps:
         progress(f"tracing the {step} step")
@@ -130,7 +132,7 @@ def _training(
     """Mean squared error against zeros and plain gradient descent: the file stores neither."""
     names = [spec.name for spec in specs]
 
-    def forward(tensors: tuple[Any, ...]) -> list[Any]:
+    def forward(tensors: tuple[Any, ...]) -> Any:
         if callable(loaded) and len(tensors) == 1:
             with contextlib.suppress(TypeError, ValueError):  # no such call was saved
                 return tf.nest.flatten(loaded(tensors[0], training=True))

@@ -51,7 +51,7 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
                 ) from error
             steps.append(TracedStep(step, None, error=_line(error)))
     return WorkerReply(
-        environment(tf, built.api), built.layers, tuple(steps), built.hazards, built.notes
+        environment(tf, built.api), built.layers, tuple(steps), built.replaced, built.notes
     )
 
 
