@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from opcheck.errors import UnreadableModelError
-from opcheck.loading import graphdef, hdf5, keras_archive, savedmodel, unreadable
+from opcheck.loading import unreadable
 from opcheck.loading.types import ModelFormat, ModelSource
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _HEAD = 4096
-_GRAPHDEF_START = b"\x0a"  # GraphDef.node (field 1); what follows is checked by reading it
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_SAVEDMODEL = b"\x08\x01\x12"  # saved_model_schema_version (field 1) is 1, then meta_graphs (2)
+_GRAPHDEF = b"\x0a"  # node (field 1); what follows is checked by reading it
 
 
 def read(spec: str) -> ModelSource:
@@ -46,20 +49,27 @@ def read(spec: str) -> ModelSource:
 
 
 def _read_file(file: BinaryIO, spec: str) -> ModelSource:
+    # Each reader is imported where it is needed: they cost memory, h5py most of all.
     head = file.read(_HEAD)
     file.seek(0)
-    if head.startswith(hdf5.SIGNATURE):
-        return _source(spec, "hdf5", hdf5.read_hdf5(file, spec), file)
-    if head.startswith(keras_archive.SIGNATURE):
-        return _source(spec, "keras", keras_archive.read_keras_archive(file, spec), file)
-    if savedmodel.looks_like_savedmodel(head):
+    if head.startswith(_HDF5):
+        from opcheck.loading.hdf5 import read_hdf5
+
+        return _source(spec, "hdf5", read_hdf5(file, spec), file)
+    if head.startswith(_ZIP):
+        from opcheck.loading.keras_archive import read_keras_archive
+
+        return _source(spec, "keras", read_keras_archive(file, spec), file)
+    if head.startswith(_SAVEDMODEL):
         raise UnreadableModelError(
             f"{spec} is the graph of a SavedModel without its folder.",
             hint="Give the folder that holds saved_model.pb, variables/ and keras_metadata.pb.",
         )
-    if head.startswith(_GRAPHDEF_START) and graphdef.looks_like_graph(head):
-        stored = graphdef.read_frozen_graph(_mapped(file), spec)
-        return _source(spec, "frozen-graph", stored, file)
+    if head.startswith(_GRAPHDEF):
+        from opcheck.loading.graphdef import looks_like_graph, read_frozen_graph
+
+        if looks_like_graph(head):
+            return _source(spec, "frozen-graph", read_frozen_graph(_mapped(file), spec), file)
     file.seek(max(0, os.fstat(file.fileno()).st_size - 8))
     raise unreadable.file(spec, head, file.read(8))
 
@@ -68,12 +78,14 @@ def _read_folder(spec: str) -> ModelSource:
     model, metadata = Path(spec, "saved_model.pb"), Path(spec, "keras_metadata.pb")
     if not model.is_file():
         raise unreadable.folder(spec, Path(spec))
+    from opcheck.loading.savedmodel import read_savedmodel
+
     keras = None
     if metadata.is_file():
         with _opened(metadata, str(metadata)) as file:
             keras = _mapped(file)
     with _opened(model, str(model)) as file:
-        stored = savedmodel.read_savedmodel(_mapped(file), keras, spec)
+        stored = read_savedmodel(_mapped(file), keras, spec)
         return _source(spec, "savedmodel", stored, file)
 
 

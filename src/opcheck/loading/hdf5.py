@@ -16,9 +16,8 @@ from opcheck.loading.stored import StoredModel, model_from_config
 from opcheck.loading.types import Hazard
 
 if TYPE_CHECKING:
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _WEIGHT_GROUPS = frozenset({"layers", "vars", "_layer_checkpoint_dependencies", "optimizer"})
 
 

@@ -10,7 +10,6 @@ from opcheck.errors import RefusedModelError, UnreadableModelError
 from opcheck.loading.jsontree import MAX_BYTES, JsonObject, parse_object
 from opcheck.loading.stored import StoredModel, model_from_config
 
-SIGNATURE = b"PK\x03\x04"
 MAX_MEMBERS = 100_000
 MAX_RATIO = 200  # deflate reaches 1000 on zeros; weights and configs stay below 20
 

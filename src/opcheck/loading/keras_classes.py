@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from opcheck.graph import LayerKind
@@ -119,5 +119,5 @@ class KerasClasses:
 
 @cache
 def keras_classes() -> KerasClasses:
-    text = files(__package__).joinpath("keras_classes.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
     return KerasClasses(json.loads(text))

@@ -76,6 +76,15 @@ def safe_config(
     )
 
 
+def config_hazards(root: JsonObject, training: JsonObject | None) -> tuple[Hazard, ...]:
+    """What `safe_config` would replace when nothing is allowed. Raises RefusedModelError alike."""
+    rewriter = _Rewriter(keras_classes(), frozenset(), trust=False)
+    rewriter.root(root)
+    if training is not None:
+        rewriter.training(training)
+    return (*rewriter.opaque, *rewriter.replaced)
+
+
 class _Rewriter:
     def __init__(self, classes: KerasClasses, allow: frozenset[str], trust: bool) -> None:
         self.classes, self.allow, self.trust = classes, allow, trust

@@ -22,7 +22,7 @@ from opcheck.loading.protobuf import WireError, fields, messages
 from opcheck.loading.stored import StoredModel, model_from_config
 from opcheck.loading.types import Hazard
 
-_MODEL_VERSION, _MODEL_META_GRAPH = 1, 2
+_MODEL_META_GRAPH = 2
 _META_GRAPH, _META_SAVER, _META_SIGNATURE, _META_OBJECTS = 2, 3, 5, 7
 _SAVER_NAMES = (1, 2, 3)  # filename_tensor_name, save_tensor_name, restore_op_name
 _ENTRY_VALUE = 2
@@ -65,11 +65,6 @@ def read_savedmodel(model: memoryview, keras_metadata: memoryview | None, path: 
         ) from None
     stored = _stored(objects, path)
     return msgspec.structs.replace(stored, hazards=stored.hazards + hazards)
-
-
-def looks_like_savedmodel(head: bytes) -> bool:
-    """Whether a file begins like saved_model.pb: schema version 1, then a MetaGraphDef."""
-    return head.startswith(bytes([_MODEL_VERSION << 3, 1, _MODEL_META_GRAPH << 3 | 2]))
 
 
 def _stored(objects: tuple[KerasObject, ...], path: str) -> StoredModel:

@@ -11,7 +11,7 @@ from opcheck.graph import LayerNode
 from opcheck.loading import configs
 from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
-from opcheck.loading.safe_config import safe_config
+from opcheck.loading.safe_config import config_hazards
 from opcheck.loading.types import Hazard
 
 
@@ -44,7 +44,7 @@ def model_from_config(
     layers = configs.layer_nodes(root, keras_classes(), keras_version)
     notes = () if layers else ("The file does not list the layers of this model.",)
     try:
-        hazards = safe_config(architecture, training=training_text).hazards
+        hazards = config_hazards(root, training)
     except RefusedModelError as error:
         hazards = (Hazard("custom-layer", None, error.message),)
     return StoredModel(

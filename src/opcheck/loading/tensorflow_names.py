@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 
 @cache
 def _names(group: str) -> frozenset[str]:
-    text = files(__package__).joinpath("tensorflow_names.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
     return frozenset(json.loads(text)[group])
 
 
