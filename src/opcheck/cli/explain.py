@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from difflib import get_close_matches
 
 from opcheck.cli.parser import Subparsers
@@ -21,7 +20,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from opcheck.rules import RULES
+    from opcheck.rules import RULES, docs
 
     by_code = {rule.code: rule for rule in RULES}
     code: str = arguments.code.upper()
@@ -31,5 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
             f"There is no rule {arguments.code}.",
             hint=f"Did you mean {near[0]}?" if near else f"Rules: {', '.join(by_code)}.",
         )
-    write(f"{code}: {inspect.getdoc(by_code[code])}\n", STDOUT)
+    write(f"{code}: {docs.text(by_code[code])}\n", STDOUT)
     return 0

@@ -14,10 +14,11 @@ from opcheck.rules.opc202_experimental import Experimental
 from opcheck.rules.opc301_cannot_open import CannotOpen
 from opcheck.rules.opc302_other_versions import OtherVersions
 from opcheck.rules.severity import severity
-from opcheck.rules.types import Finding, PlacedOp, Severity, Subject
+from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject
 
 __all__ = [
     "RULES",
+    "WORST_FIRST",
     "Finding",
     "PlacedOp",
     "Rule",
@@ -44,6 +45,5 @@ RULES: tuple[Rule, ...] = (
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
     """What every rule has to say about one step on one target, the worst first."""
-    rank = {"error": 0, "warning": 1, "note": 2}
     found = [finding for rule in RULES for finding in rule.check(subject)]
-    return tuple(sorted(found, key=lambda finding: rank[finding.severity]))
+    return tuple(sorted(found, key=lambda finding: WORST_FIRST.index(finding.severity)))

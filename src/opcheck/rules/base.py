@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from opcheck.placement.types import Reason
-from opcheck.rules.types import Finding, PlacedOp, Severity, Subject
-
-_WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "note")
+from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject
 
 Dtypes = tuple[tuple[str, str | tuple[str, ...]], ...]
 
@@ -44,7 +42,7 @@ class Group:
     @property
     def severity(self) -> Severity:
         found = {op.severity for op in self.ops}
-        return next((s for s in _WORST_FIRST if s in found), "note")
+        return next((s for s in WORST_FIRST if s in found), "note")
 
     @property
     def label(self) -> str:
@@ -101,6 +99,11 @@ def groups(ops: Iterator[PlacedOp]) -> list[Group]:
         Group(layer, op_type, dtypes, members[0].placement.reason, tuple(members))
         for (layer, op_type, dtypes, _), members in found.items()
     ]
+
+
+def sentence(reason: Reason) -> str:
+    """The reason's message, with one full stop."""
+    return reason.message.rstrip(".") + "."
 
 
 def fingerprint(*parts: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule
+from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 _INSTEAD = {
@@ -56,7 +56,7 @@ class NoKernel(OpRule):
         return op.placement.verdict == "cpu" and op.placement.reason.code == "no-kernel"
 
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
-        return f"{group.label} runs on the CPU: {group.reason.message}."
+        return f"{group.label} runs on the CPU: {sentence(group.reason)}"
 
     def fix(self, group: Group, subject: Subject) -> str | None:
         needed, words = _INSTEAD.get(group.op_type, ((), None))

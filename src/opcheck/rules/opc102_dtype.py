@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule
+from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 _ADVICE = {
@@ -40,7 +40,7 @@ class DtypeNotRegistered(OpRule):
         return op.placement.verdict == "cpu" and op.placement.reason.code == "dtype"
 
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
-        return f"{group.label} runs on the CPU: {group.reason.message}."
+        return f"{group.label} runs on the CPU: {sentence(group.reason)}"
 
     def fix(self, group: Group, subject: Subject) -> str | None:  # noqa: ARG002
         if group.severity == "note":  # a counter: casting it would gain nothing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule
+from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 
@@ -36,7 +36,7 @@ class PulledToCpu(OpRule):
         return placement.verdict == "cpu" and placement.reason.code not in ("no-kernel", "dtype")
 
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
-        return f"{group.label} is placed on the CPU: {group.reason.message}."
+        return f"{group.label} is placed on the CPU: {sentence(group.reason)}"
 
     def fix(self, group: Group, subject: Subject) -> str | None:  # noqa: ARG002
         if group.reason.code != "colocated" or group.severity == "note":

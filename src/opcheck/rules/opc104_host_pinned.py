@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule
+from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 
@@ -36,5 +36,5 @@ class HostPinned(OpRule):
         device = subject.target.device_type
         return (
             f"{group.label} is placed on the {device} but computes on the CPU: "
-            f"{group.reason.message}."
+            f"{sentence(group.reason)}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule
+from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 _BY_REASON = {
@@ -42,7 +42,7 @@ class Fails(OpRule):
         return op.placement.verdict == "fails"
 
     def message(self, group: Group, subject: Subject) -> str:
-        return f"{group.label} fails on {subject.target.label}: {group.reason.message}."
+        return f"{group.label} fails on {subject.target.label}: {sentence(group.reason)}"
 
     def fix(self, group: Group, subject: Subject) -> str | None:  # noqa: ARG002
         if group.reason.code in _BY_REASON:

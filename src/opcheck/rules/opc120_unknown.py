@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opcheck.rules.base import Group, OpRule, fingerprint
+from opcheck.rules.base import Group, OpRule, fingerprint, sentence
 from opcheck.rules.types import Finding, PlacedOp, Subject
 
 
@@ -33,7 +33,7 @@ class Unknown(OpRule):
         return op.placement.verdict == "unknown" and op.placement.reason.code != "opaque"
 
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
-        return f"Where {group.label} runs could not be determined: {group.reason.message}."
+        return f"Where {group.label} runs could not be determined: {sentence(group.reason)}"
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         for gap in subject.gaps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule
+from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 
@@ -32,7 +32,7 @@ class NotAnalysed(OpRule):
         return op.placement.verdict == "unknown" and op.placement.reason.code == "opaque"
 
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
-        return f"What this layer computes was not analysed: {group.reason.message}."
+        return f"What this layer computes was not analysed: {sentence(group.reason)}"
 
     def fix(self, group: Group, subject: Subject) -> str | None:
         kind = next((layer.kind for layer in subject.layers if layer.path == group.layer), "custom")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from opcheck.worker.protocol import Step, WorkerEnvironment
 
 Severity = Literal["error", "warning", "note"]
+WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 class Finding(msgspec.Struct, frozen=True):

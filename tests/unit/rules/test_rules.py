@@ -1,0 +1,147 @@
+"""What holds for all rules together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+
+from opcheck.graph import OpNode, TensorSpec
+from opcheck.graph.types import Role, Shape
+from opcheck.placement import Placement, Reason, Verdict
+from opcheck.rules import RULES, PlacedOp, Subject, docs, findings, severity
+from opcheck.rules.severity import is_small, largest
+
+REASONS = (
+    "kernel",
+    "no-kernel",
+    "dtype",
+    "colocated",
+    "placer-heuristic",
+    "host-memory",
+    "no-kernel-anywhere",
+    "no-xla",
+    "opaque",
+    "unknown-op",
+    "observed",
+    "something-new",
+)
+
+
+@pytest.mark.parametrize(("verdict", "reason"), list(itertools.product(get_args(Verdict), REASONS)))
+def test_every_placement_off_the_accelerator_is_one_finding(
+    verdict: str,
+    reason: str,
+    placed: Callable[..., PlacedOp],
+    make_subject: Callable[..., Subject],
+) -> None:
+    op = placed("a", "MatMul", verdict, (reason, "because"))
+    found = findings(make_subject(ops=(op,)))
+    assert len(found) == (0 if verdict == "accelerator" else 1)
+
+
+def test_codes_are_unique_and_in_order() -> None:
+    codes = [rule.code for rule in RULES]
+    assert codes == sorted(set(codes))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_docstring_is_a_documentation(rule: object) -> None:
+    text = docs.text(rule)
+    assert text.splitlines()[0].endswith(".")
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings == ["## What it does", "## Why it matters", "## What to do", "## Source"]
+
+
+def test_the_pages_are_up_to_date() -> None:
+    """Write them again with ``python -m opcheck.rules.docs docs/rules``."""
+    assert {path.name: path.read_text("utf-8") for path in docs.FOLDER.glob("*.md")} == docs.pages()
+
+
+def test_the_worst_comes_first(
+    placed: Callable[..., PlacedOp], make_subject: Callable[..., Subject]
+) -> None:
+    small = placed("a", "Einsum", "cpu", ("no-kernel", ""), shape=())
+    fails = placed("b", "Foo", "fails", ("no-kernel-anywhere", ""))
+    unknown = placed("c", "Bar", "unknown", ("unknown-op", ""))
+    found = findings(make_subject(ops=(small, unknown, fails)))
+    assert [f.severity for f in found] == ["error", "warning", "note"]
+
+
+def test_a_fingerprint_survives_edits_of_other_layers_and_a_new_plugin_version(
+    placed: Callable[..., PlacedOp], make_subject: Callable[..., Subject]
+) -> None:
+    def fingerprints(*ops: PlacedOp) -> set[str]:
+        return {f.fingerprint for f in findings(make_subject(ops=ops))}
+
+    before = placed("a/Einsum", "Einsum", "cpu", ("no-kernel", "metal 1.1.0 has none"), layer="a")
+    after = placed("a/Einsum_7", "Einsum", "cpu", ("no-kernel", "metal 1.2.0 has none"), layer="a")
+    other = placed("b/Einsum", "Einsum", "cpu", ("no-kernel", "none"), layer="b")
+    assert fingerprints(before) == fingerprints(after)
+    assert fingerprints(before) < fingerprints(other, after)
+    assert fingerprints(before).isdisjoint(fingerprints(other))
+
+
+def test_a_fingerprint_is_of_one_plugin(
+    placed: Callable[..., PlacedOp], make_subject: Callable[..., Subject]
+) -> None:
+    op = placed("a", "Einsum", "cpu", ("no-kernel", "none"))
+    metal, directml = (findings(make_subject(target=t, ops=(op,))) for t in ("metal", "directml"))
+    assert {f.fingerprint for f in metal if f.ops}.isdisjoint(f.fingerprint for f in directml)
+
+
+@pytest.mark.parametrize(
+    ("shape", "small"),
+    [
+        ((), True),
+        ((32,), True),
+        ((33,), False),
+        ((4, 8), True),
+        ((None,), True),
+        ((None, 1), True),
+        ((None, 2), False),
+        ((None, None), False),
+        (None, False),
+        ((0, 1000), True),
+    ],
+)
+def test_small(shape: Shape, small: bool) -> None:
+    assert is_small(TensorSpec("x", "float32", shape)) is small
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "role", "shape", "expected"),
+    [
+        ("accelerator", "kernel", "forward", (None, 64), None),
+        ("fails", "no-xla", "metrics", (), "error"),
+        ("unknown", "opaque", "metrics", (), "warning"),
+        ("cpu", "no-kernel", "forward", (None, 64), "error"),
+        ("cpu", "no-kernel", "backward", (None, 64), "error"),
+        ("host-pinned", "host-memory", "forward", (None, 64), "error"),
+        ("cpu", "no-kernel", "loss", (None, 64), "warning"),
+        ("cpu", "no-kernel", "optimizer", (500, 16), "warning"),
+        ("cpu", "dtype", "optimizer", (), "note"),
+        ("cpu", "no-kernel", "forward", None, "warning"),
+        ("cpu", "placer-heuristic", "forward", (1000, 1000), "note"),
+    ],
+)
+def test_severity(
+    verdict: Verdict, reason: str, role: Role, shape: Shape, expected: str | None
+) -> None:
+    tensor = TensorSpec("x", "float32", shape)
+    node = OpNode("a", "Op", None, role, (tensor,), (tensor,))
+    assert severity(node, Placement("a", verdict, "predicted", Reason(reason, ""))) == expected
+
+
+def test_a_handle_has_no_size() -> None:
+    handle = TensorSpec("resource", "resource", None)
+    node = OpNode("a", "VarHandleOp", None, "forward", (), (handle,))
+    assert severity(node, Placement("a", "cpu", "predicted", Reason("no-kernel", ""))) == "note"
+    assert largest(node) is None
+
+
+def test_largest() -> None:
+    tensors = (TensorSpec("x", "float32", (None, 8, 4)), TensorSpec("axis", "int32", (2,)))
+    assert largest(OpNode("a", "Mean", None, "forward", tensors, ())) == 32
