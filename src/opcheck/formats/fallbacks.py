@@ -13,6 +13,7 @@ from opcheck.formats.tables import paragraph, shortened, table
 from opcheck.report import Op, Result
 
 _MOST_ROWS = 40
+_COLUMNS = {"inference": "infer", "training": "train"}
 _WORST_FIRST = {"fails": 0, "unknown": 1, "cpu": 2, "host-pinned": 3}
 
 
@@ -83,7 +84,7 @@ def _table(
         name = kind.layer if kind.layer != layer else ""
         rows.append([name, kind.op, kind.dtype, *counts, kind.verdict, reason])
         layer = kind.layer
-    headers = ("layer", "op", "dtype", *steps, "verdict", "reason")
+    headers = ("layer", "op", "dtype", *(_COLUMNS[step] for step in steps), "verdict", "reason")
     lines = table(headers, rows, width=style.width, wrap=("layer", "reason"))
     hidden = len(kinds) - _MOST_ROWS
     if hidden > 0:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
-_GAP = 2  # columns that tabulate's "simple" style puts between two columns
+_GAP = 2  # columns that tabulate's "simple" style puts between two columns,
+_BESIDE_HEADER = 2  # and that it leaves beside a header
 _NARROWEST = 24
 
 
@@ -19,16 +21,35 @@ def table(
     wrap: Sequence[str],
 ) -> list[str]:
     """The lines of a table; the columns named in ``wrap`` share what the others leave."""
-    widest = [max(len(header), *(len(row[i]) for row in rows)) for i, header in enumerate(headers)]
+    widest = [
+        max(len(header) + _BESIDE_HEADER, *(len(row[i]) for row in rows))
+        for i, header in enumerate(headers)
+    ]
     wrapped = [i for i, header in enumerate(headers) if header in wrap]
     fixed = sum(size for i, size in enumerate(widest) if i not in wrapped)
     room = width - fixed - _GAP * (len(headers) - 1)
-    limits: list[int | None] = [None] * len(headers)
+    limits: dict[int, int] = {}
     for left, i in zip(range(len(wrapped), 0, -1), wrapped, strict=True):
         limits[i] = min(widest[i], max(_NARROWEST, room // left))
-        room -= limits[i] or 0
-    text = tabulate(rows, headers, tablefmt="simple", disable_numparse=True, maxcolwidths=limits)
+        room -= limits[i]
+    cells = [
+        [folded(cell, limits[i]) if i in limits else cell for i, cell in enumerate(row)]
+        for row in rows
+    ]
+    text = tabulate(cells, headers, tablefmt="simple", disable_numparse=True)
     return [line.rstrip() for line in text.splitlines()]
+
+
+def folded(text: str, limit: int) -> str:
+    """``text`` in lines of at most ``limit``, broken after spaces and slashes where it can be."""
+    lines = [""]
+    for piece in re.findall(r"[^\s/]*[\s/]?", text):
+        if len(lines[-1] + piece.rstrip()) > limit and lines[-1]:
+            lines.append("")
+        lines[-1] += piece
+        while len(lines[-1].rstrip()) > limit:
+            lines[-1:] = [lines[-1][:limit], lines[-1][limit:]]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def paragraph(text: str, *, width: int, first: str = "", rest: str | None = None) -> list[str]:

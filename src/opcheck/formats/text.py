@@ -11,7 +11,7 @@ from opcheck.formats.numbers import count, percent
 from opcheck.formats.style import Colour, Style
 from opcheck.formats.tables import paragraph, shortened
 from opcheck.report import Environment, Report, Result
-from opcheck.rules import Finding, Severity
+from opcheck.rules import WORST_FIRST, Finding, Severity
 
 _COLOURS: dict[Severity, Colour] = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -41,7 +41,7 @@ def _head(report: Report, style: Style) -> list[str]:
             f"TensorFlow {env.tensorflow}",
             f"Keras {env.keras} ({env.keras_package})" if env.keras else "no Keras needed",
             f"{env.system} {env.machine}",
-            devices or "no accelerator",
+            devices or "no accelerator here",
         )
     )
     return [
@@ -153,20 +153,21 @@ def _findings(report: Report, style: Style) -> list[str]:
         elif finding.ops and finding.fix:
             layers = advice.setdefault((finding.code, finding.severity, finding.fix), {})
             layers[printable(finding.layer or "outside any layer")] = None
-    lines: list[str] = []
+    entries: list[tuple[Severity, str, str]] = []
     for finding in whole.values():
         where = f"{printable(finding.layer)}: " if finding.layer else ""
         text = " ".join(filter(None, (where + printable(finding.message), finding.fix)))
-        lines += _finding(finding.severity, finding.code, text, style)
+        entries.append((finding.severity, finding.code, text))
     for (code, severity, fix), layers in advice.items():
-        text = f"{shortened(tuple(layers), 3)}: {fix}"
-        lines += _finding(severity, code, text, style)
-    if not lines:
+        entries.append((severity, code, f"{shortened(tuple(layers), 3)}: {fix}"))
+    if not entries:
         return []
-    return [style.paint("What to do (opcheck explain CODE tells more)", "bold"), *lines]
+    entries.sort(key=lambda entry: (WORST_FIRST.index(entry[0]), entry[1]))
+    title = style.paint("What to do (opcheck explain CODE tells more)", "bold")
+    return [title, *(line for entry in entries for line in _entry(*entry, style))]
 
 
-def _finding(severity: Severity, code: str, text: str, style: Style) -> list[str]:
+def _entry(severity: Severity, code: str, text: str, style: Style) -> list[str]:
     first = f"  {severity:<8}{code}  "
     lines = paragraph(text, width=style.width, first=first)
     painted = first.replace(severity, style.paint(severity, _COLOURS[severity]))
@@ -193,10 +194,11 @@ def _conclusion(report: Report, style: Style) -> list[str]:
 def _verdict(report: Report) -> tuple[str, Colour]:
     verdict = report.verdict
     found = _counted(report)
-    gaps = list(dict.fromkeys(f.message for f in verdict.failures if f.kind == "incomplete"))
+    gaps = sum(bool(result.incomplete) for result in report.results)
     if gaps:
+        of = f"{gaps} of {count(len(report.results), 'result')}"
         rest = f" Found so far: {found}." if found else ""
-        return f"INCOMPLETE: {printable(shortened(gaps, 2))}{rest}", "yellow"
+        return f"INCOMPLETE: not everything could be determined in {of}.{rest}", "yellow"
     if not verdict.passed:
         return f"FAILED: {found or 'nothing was checked'}.", "red"
     if verdict.fail_on == "never" and found:

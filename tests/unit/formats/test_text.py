@@ -1,0 +1,76 @@
+"""What the text must say, beyond its snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from opcheck.formats import FORMATS, INSPECTION_FORMATS, Style
+from opcheck.formats.text import verdict_sentence
+from opcheck.report import Inspection, Report
+
+render = FORMATS["text"]
+
+
+def test_verdict_line(report: Report) -> None:
+    sentence = verdict_sentence(report.results[1])
+    assert sentence.startswith(
+        "training on metal@1.2.0: 9 of 19 ops leave the GPU, 7 of them matter"
+    )
+
+
+def test_mismatch_stands_before_the_verdicts(report: Report) -> None:
+    text = render(report, Style())
+    banner = text.index("! This graph was traced with TensorFlow 2.18.1, but directml@0.4.0 runs")
+    assert banner < text.index("inference on metal@1.2.0")
+
+
+def test_a_step_that_was_not_analysed_says_why(report: Report) -> None:
+    assert "training on directml@0.4.0: not analysed. ValueError: no gradient" in render(
+        report, Style()
+    )
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "ending"),
+    [("never", "NOT GATED (--fail-on never): 5 errors"), ("error", "FAILED: 5 errors")],
+)
+def test_no_pass_beside_errors(fail_on: str, ending: str, reports: Callable[[str], Report]) -> None:
+    complete = msgspec.structs.replace(reports(fail_on), results=_complete(reports(fail_on)))
+    failures = tuple(f for f in complete.verdict.failures if f.kind == "finding")
+    verdict = msgspec.structs.replace(complete.verdict, passed=not failures, failures=failures)
+    text = render(msgspec.structs.replace(complete, verdict=verdict), Style())
+    assert "PASSED" not in text
+    assert ending in text
+
+
+def test_incomplete_is_not_passed(reports: Callable[[str], Report]) -> None:
+    text = render(reports("never"), Style())
+    assert "INCOMPLETE: not everything could be determined in 3 of 4 results." in text
+    assert "PASSED" not in text
+
+
+def test_names_from_the_model_are_escaped(report: Report) -> None:
+    inspection = Inspection(report.schema_version, report.tool, report.model)
+    for text in (render(report, Style()), INSPECTION_FORMATS["text"](inspection, Style())):
+        assert "\x1b" not in text
+        assert r"evil\x1b[31m\nname" in text
+
+
+def test_colour_only_on_request(report: Report) -> None:
+    assert "\x1b[31m" in render(report, Style(colour=True))
+    assert "\x1b" not in render(report, Style(colour=False))
+
+
+@pytest.mark.parametrize("width", [100, 120, 160])
+def test_lines_keep_to_the_width(width: int, clean_report: Report, report: Report) -> None:
+    text = render(clean_report, Style(width))
+    if width >= 120:  # the sample's op and layer names need that much
+        text += render(report, Style(width))
+    assert max(map(len, text.splitlines())) <= width
+
+
+def _complete(report: Report) -> tuple:
+    return tuple(msgspec.structs.replace(result, incomplete=()) for result in report.results)
