@@ -1,0 +1,101 @@
+"""The environments that opcheck is linted and tested in.
+
+nox                        everything
+nox -s lint                one session
+nox -s "tf(2.10-py3.10)"   the tests with one TensorFlow
+nox -s unit-3.11 -- -k gate   further arguments go to pytest
+
+A session whose interpreter or packages cannot be had fails; none is skipped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.error_on_missing_interpreters = True
+nox.options.download_python = "never"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.stop_on_first_error = False
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+DEFAULT_TENSORFLOW = "2.18"
+
+# tf_keras depends on the full `tensorflow`, which installs over the files of tensorflow-cpu, and
+# is twice the size: it comes without its dependencies.
+TENSORFLOWS: dict[str, tuple[list[str], list[str]]] = {
+    "2.10": (["tensorflow-cpu==2.10.1", "numpy<2"], []),
+    "2.15": (["tensorflow-cpu==2.15.1"], []),
+    "2.18": (["tensorflow-cpu==2.18.1", "keras==3.15.1"], ["tf_keras==2.18.0"]),
+    "2.21": (["tensorflow-cpu==2.21.*", "keras>=3"], ["tf_keras==2.21.*"]),
+}
+
+# Every Python that opcheck supports, each TensorFlow with one it was made for. 3.11 with 2.18 is
+# what `make test` runs on a fresh machine.
+PAIRS = [
+    nox.param(python, tensorflow, id=f"{tensorflow}-py{python}")
+    for python, tensorflow in (
+        ("3.10", "2.10"),
+        ("3.11", "2.15"),
+        ("3.10", "2.18"),
+        ("3.11", "2.18"),
+        ("3.12", "2.18"),
+        ("3.13", "2.21"),
+    )
+]
+
+
+@nox.session(python="3.11", allow_parallel=True)
+def lint(session: nox.Session) -> None:
+    """Style, types and the direction of the pipeline."""
+    session.install("--editable", ".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy", "--strict")
+    session.run("lint-imports", "--no-cache", silent=True)
+
+
+@nox.session(python=list(PYTHONS), allow_parallel=True)
+def unit(session: nox.Session) -> None:
+    """Without TensorFlow and without the extras: the command must work on the core alone."""
+    session.install(".[test]")
+    session.run("python", "-c", MUST_LACK_TENSORFLOW)
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(python=list(PYTHONS[:3]), allow_parallel=True)
+def functional(session: nox.Session) -> None:
+    """The built wheel and its command, as users get them."""
+    _install_tensorflow(session, DEFAULT_TENSORFLOW)
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run(*"python -m pip wheel --quiet --no-deps --wheel-dir".split(), str(dist), ".")
+    (wheel,) = dist.glob("opcheck-*.whl")
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.install(f"{wheel}[test]")
+    session.run("pytest", "tests/functional", *session.posargs)
+
+
+@nox.session(allow_parallel=True)
+@nox.parametrize("python,tensorflow", PAIRS)
+def tf(session: nox.Session, tensorflow: str) -> None:
+    """The worker with real TensorFlow."""
+    _install_tensorflow(session, tensorflow)
+    session.install(".[test]")
+    session.run("pytest", "tests/tf", *session.posargs)
+
+
+MUST_LACK_TENSORFLOW = """
+import importlib.util as util
+assert util.find_spec("tensorflow") is None, "this environment must be without TensorFlow"
+"""
+
+
+def _install_tensorflow(session: nox.Session, tensorflow: str) -> None:
+    requirements, alone = TENSORFLOWS[tensorflow]
+    session.install(*requirements)
+    if alone:
+        session.install("--no-deps", *alone)
