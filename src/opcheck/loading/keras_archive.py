@@ -44,7 +44,7 @@ def read_keras_archive(file: BinaryIO, path: str) -> StoredModel:
     training = root.pop("compile_config", None)
     return model_from_config(
         root,
-        training=training if isinstance(training, dict) else None,
+        training=training if isinstance(training, dict) and training else None,
         keras_version=version if isinstance(version, str) else None,
         backend=None,
         path=path,

@@ -114,7 +114,7 @@ class KerasClasses:
         if kind == "custom" or record is None:
             return None
         where = record.get("experimental" if kind == "experimental" else "modules")
-        return str(where[-1]) if where else "keras.layers"
+        return str(where[0]) if where else "keras.layers"
 
 
 @cache

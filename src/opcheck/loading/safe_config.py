@@ -169,9 +169,10 @@ class _Rewriter:
             return layer
         before = len(self.opaque)
         inner = self._config(layer, path)
-        if name in _NEEDS_REAL_CHILD and any(
+        replaced = len(self.opaque) > before and any(
             _is_stand_in(inner.get(slot)) for slot in (*configs.SINGLE_SLOTS, *configs.LIST_SLOTS)
-        ):
+        )
+        if replaced and name in _NEEDS_REAL_CHILD:
             hazard = self.opaque[before]
             self._report(
                 self.opaque, path, f"Layer {path} cannot run without {hazard.layer}", hazard.code
@@ -182,9 +183,10 @@ class _Rewriter:
             for key, value in layer.items()
             if key not in ("config", "compile_config")
         }
-        if name == "Model" and "input_layers" in inner:
+        if name == "Model" and "input_layers" in inner and "module" not in layer:
             kept["class_name"] = "Functional"  # its name until Keras 2.3
         kept["config"] = cast(Json, inner)
+        self._point_at_own(kept)
         return kept
 
     def _config(self, layer: JsonObject, path: str | None) -> JsonObject:
@@ -242,6 +244,7 @@ class _Rewriter:
         if str(value["class_name"]).startswith("Custom>") and not self._allowed(value):
             # What Keras 2.11+ calls its own optimizers; other versions know only the bare name.
             safe["class_name"] = configs.class_name(value)
+        self._point_at_own(safe)
         return safe
 
     def _neutral(self, key: str, path: str | None, objection: Objection) -> Json:
@@ -277,15 +280,21 @@ class _Rewriter:
                 safe[key] = self._value(key, layer[key], path)
         return safe
 
-    def _allowed(self, value: JsonObject) -> bool:
-        """Whether the user brings this object; a builtin of the same name does not count."""
+    def _allowed(self, value: JsonObject) -> str | None:
+        """The name of the user's own object that this is; a builtin of that name does not count."""
         module, name = configs.module(value), str(value.get("class_name"))
         if configs.registered_name(value) is None and self.classes.is_object(name, module):
-            return False
-        names: set[Json] = {value.get("registered_name"), name}
+            return None
+        names = [value.get("registered_name"), name]
         if name == "function":
-            names = {value.get("registered_name"), value.get("config")} - {"function"}
-        return any(isinstance(name, str) and name in self.allow for name in names)
+            names = [value.get("registered_name"), value.get("config")]
+        return next((name for name in names if isinstance(name, str) and name in self.allow), None)
+
+    def _point_at_own(self, value: JsonObject) -> None:
+        """Let Keras look an allowed object up by name instead of importing the module it names."""
+        name = self._allowed(value)
+        if name is not None and "module" in value:
+            value["module"], value["registered_name"] = None, name
 
     def _is_own_lambda(self, layer: JsonObject) -> bool:
         """Whether this is a Lambda that only names one of the user's own functions."""
@@ -297,7 +306,7 @@ class _Rewriter:
             return False
         if isinstance(function, str):
             return inner.get("function_type") == "function" and function in self.allow
-        return isinstance(function, dict) and self._allowed(function)
+        return isinstance(function, dict) and self._allowed(function) is not None
 
     def _report(self, into: list[Hazard], path: str | None, text: str, code: str) -> None:
         into.append(Hazard(code, path, text + "."))

@@ -75,7 +75,7 @@ def _stored(objects: tuple[KerasObject, ...], path: str) -> StoredModel:
     version, backend = root.get("keras_version"), root.get("backend")
     stored = model_from_config(
         _layer(root),
-        training=training if isinstance(training, dict) else None,
+        training=training if isinstance(training, dict) and training else None,
         keras_version=version if isinstance(version, str) else None,
         backend=backend if isinstance(backend, str) else None,
         path=path,

@@ -50,7 +50,7 @@ def missing(spec: str, error: OSError | ValueError) -> UnreadableModelError:
     if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
         if number == errno.ENOENT and Path(f"{spec}.index").is_file():
             return _checkpoint(spec)
-        if "\0" not in spec and Path(spec).is_symlink():
+        if number == errno.ENOENT and Path(spec).is_symlink():
             return UnreadableModelError(f"{spec} is a symbolic link to nothing.")
         hint = "Give a model file, a SavedModel folder or package.module:build_model."
         return UnreadableModelError(f"{spec} does not exist.", hint=hint)
@@ -101,7 +101,7 @@ def folder(spec: str, path: Path) -> UnreadableModelError:
         return UnreadableModelError(
             f"{spec} is an unpacked .keras archive.", hint="Give the .keras file itself."
         )
-    inside = [n for n in names if n.endswith((".keras", ".h5", ".hdf5", ".pb"))]
+    inside = [n for n in names if n.endswith((".keras", ".h5", ".hdf5"))]
     inside += [n for n in names if (path / n / "saved_model.pb").is_file()]
     if inside:
         hint = f"Give one model: {Path(spec) / inside[0]}"
