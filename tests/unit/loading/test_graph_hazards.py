@@ -1,0 +1,113 @@
+"""Ops that touch files or run Python are found in graphs, and the checkpoint saver is not one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opcheck.errors import UnreadableModelError
+from opcheck.loading import Hazard, read
+
+
+def field(number: int, payload: bytes | str) -> bytes:
+    data = payload.encode() if isinstance(payload, str) else payload
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def varint(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def node(name: str, op: str, *inputs: str, calls: str | None = None) -> bytes:
+    data = field(1, name) + field(2, op) + b"".join(field(3, i) for i in inputs)
+    if calls is not None:
+        data += field(5, field(1, "f") + field(2, field(10, field(1, calls))))
+    return data
+
+
+def function(name: str, *nodes: bytes) -> bytes:
+    return field(1, field(1, name)) + b"".join(field(3, n) for n in nodes)
+
+
+def graph(nodes: list[bytes], functions: list[bytes] = []) -> bytes:  # noqa: B006
+    library = field(2, b"".join(field(1, f) for f in functions))
+    return b"".join(field(1, n) for n in nodes) + library
+
+
+def savedmodel(
+    tmp_path: Path, graph_def: bytes, saver: str = "save", result: str = "out"
+) -> tuple[Hazard, ...]:
+    output = field(2, field(1, "y") + field(2, field(1, f"{result}:0")))
+    signature = field(5, field(1, "serving_default") + field(2, output))
+    meta = field(2, graph_def) + field(3, field(2, f"{saver}:0")) + signature
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01" + field(2, meta))
+    return read(str(tmp_path)).hazards
+
+
+def ops(hazards: tuple[Hazard, ...]) -> list[str]:
+    assert {hazard.code for hazard in hazards} <= {"file-op"}
+    return [hazard.message.split("the op ")[1].rstrip(".") for hazard in hazards]
+
+
+def test_frozen_graph(tmp_path: Path) -> None:
+    path = tmp_path / "m.pb"
+    path.write_bytes(graph([node("x", "Placeholder"), node("y", "Relu", "x")]))
+    assert read(str(path)).hazards == ()
+    inside = function("body", node("p", "EagerPyFunc"))
+    path.write_bytes(graph([node("x", "ReadFile"), node("s", "SaveV2")], [inside]))
+    found = ops(read(str(path)).hazards)
+    assert found == ["EagerPyFunc (body/p)", "ReadFile (x)", "SaveV2 (s)"]
+
+
+SAVER = function("save_fn", node("s", "SaveV2"), node("m", "MergeV2Checkpoints"))
+SAVE = node("save", "StatefulPartitionedCall", calls="save_fn")
+
+
+def test_saver_is_no_hazard(tmp_path: Path) -> None:
+    out = node("out", "Relu", "x")
+    assert savedmodel(tmp_path, graph([out, SAVE], [SAVER])) == ()
+    version_1 = [out, node("save/SaveV2", "SaveV2"), node("save", "Identity", "^save/SaveV2")]
+    assert savedmodel(tmp_path, graph(version_1)) == ()
+
+
+def test_saver_ops_that_the_model_runs_are(tmp_path: Path) -> None:
+    out = node("out", "Identity", "^save")
+    assert len(savedmodel(tmp_path, graph([out, SAVE], [SAVER]))) == 2
+    calls = node("out", "StatefulPartitionedCall", calls="save_fn")
+    assert len(savedmodel(tmp_path, graph([calls, SAVE], [SAVER]))) == 2
+    other = function("__inference__traced_save_1", node("s", "SaveV2"))
+    found = savedmodel(tmp_path, graph([node("out", "Relu"), SAVE], [SAVER, other]))
+    assert ops(found) == ["SaveV2 (__inference__traced_save_1/s)"]
+
+
+@pytest.mark.parametrize(
+    "op", ["ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PyFuncStateless"]
+)
+def test_other_file_ops_count_even_in_the_saver(tmp_path: Path, op: str) -> None:
+    saver = function("save_fn", node("s", op))
+    assert ops(savedmodel(tmp_path, graph([SAVE], [saver]))) == [f"{op} (save_fn/s)"]
+
+
+def test_functions_that_call_each_other(tmp_path: Path) -> None:
+    first = function("save_fn", node("a", "PartitionedCall", calls="b"), node("s", "SaveV2"))
+    second = function("b", node("c", "PartitionedCall", calls="save_fn"))
+    assert savedmodel(tmp_path, graph([SAVE], [first, second])) == ()
+
+
+def test_nameless_or_deep_keras_objects(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01" + field(2, field(2, graph([]))))
+    layer = '{"class_name": "pkg>Mine", "name": "m"}'
+    nodes = [
+        field(3, "root" + ".m" * depth) + field(4, "_tf_keras_layer") + field(5, layer)
+        for depth in range(60)
+    ]
+    (tmp_path / "keras_metadata.pb").write_bytes(b"".join(field(1, n) for n in nodes))
+    with pytest.raises(UnreadableModelError, match="deeper than 40 levels"):
+        read(str(tmp_path))
+    (tmp_path / "keras_metadata.pb").write_bytes(b"".join(field(1, n) for n in nodes[:3]))
+    assert [layer.path for layer in read(str(tmp_path)).layers] == ["m", "m/m"]
