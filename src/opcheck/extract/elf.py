@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import lief
 
 from opcheck.errors import ExtractError
-from opcheck.extract.image import SLIDE, Arch, Image, Import, Segment
+from opcheck.extract.image import Arch, Image, Import, Initializer, Segment
 
 _ARCH: dict[lief.ELF.ARCH, Arch] = {
     lief.ELF.ARCH.AARCH64: "arm64",
@@ -23,49 +23,51 @@ _SYMBOLIC = {
 _TAG = lief.ELF.DynamicEntry.TAG
 
 
-def load_elf(path: Path) -> Image:
+def load_elf(path: Path, slide: int) -> Image:
     """The image of a 64-bit little-endian shared object."""
     binary = lief.ELF.parse(str(path))
     if binary is None or binary.header.machine_type not in _ARCH:
         raise ExtractError(f"{path.name} is not an x86-64 or AArch64 ELF library.")
-    segments = tuple(
-        Segment(SLIDE + s.virtual_address, s.virtual_size, bytes(s.content))
-        for s in binary.segments
-        if s.type == lief.ELF.Segment.TYPE.LOAD
-    )
     pointers: list[tuple[int, int]] = []
     imports: list[Import] = []
     for r in binary.relocations:
         if r.type in _RELATIVE:
-            pointers.append((SLIDE + r.address, SLIDE + r.addend))
+            pointers.append((slide + r.address, slide + r.addend))
         elif r.type in _SYMBOLIC and r.symbol is not None:
-            imports.append(Import(SLIDE + r.address, r.symbol.name, r.addend))
+            imports.append(Import(slide + r.address, str(r.symbol.name), r.addend))
+    defined = [(str(s.name), slide + s.value) for s in binary.symbols if s.shndx and s.value]
+    exported = {str(s.name): slide + s.value for s in binary.dynamic_symbols if s.shndx and s.value}
+    names = {address: name for name, address in defined}
     return Image(
         path=path,
         arch=_ARCH[binary.header.machine_type],
         container="elf",
-        segments=segments,
+        slide=slide,
+        segments=tuple(
+            # A copy: lief's view dies with its binary.
+            Segment(slide + s.virtual_address, s.virtual_size, bytes(s.content))
+            for s in binary.segments
+            if s.type == lief.ELF.Segment.TYPE.LOAD
+        ),
         pointers=tuple(pointers),
         imports=tuple(imports),
-        symbols={s.name: SLIDE + s.value for s in binary.symbols if s.shndx and s.value and s.name},
-        initializers=tuple(_initializers(binary, dict(pointers))),
+        symbols=exported,
+        local={name: address for name, address in defined if name not in exported},
+        initializers=tuple(
+            Initializer(address, names.get(address, ""))
+            for address in _initializers(binary, dict(pointers), slide)
+        ),
     )
 
 
-def _initializers(binary: lief.ELF.Binary, pointers: dict[int, int]) -> list[int]:
-    """DT_INIT_ARRAY; its entries are relative relocations."""
+def _initializers(binary: lief.ELF.Binary, pointers: dict[int, int], slide: int) -> Iterator[int]:
+    """DT_INIT_ARRAY, whose entries are relative relocations (or, without one, plain)."""
     entries = {e.tag: e.value for e in binary.dynamic_entries}
-    if _TAG.INIT_ARRAY not in entries:
-        return []
-    start = SLIDE + entries[_TAG.INIT_ARRAY]
-    found = []
-    for address in range(start, start + entries[_TAG.INIT_ARRAYSZ], 8):
-        if address in pointers:
-            found.append(pointers[address])
+    start = entries.get(_TAG.INIT_ARRAY, 0)
+    for address in range(start, start + entries.get(_TAG.INIT_ARRAYSZ, 0), 8):
+        if slide + address in pointers:
+            yield pointers[slide + address]
             continue
-        (value,) = struct.unpack(
-            "<Q", bytes(binary.get_content_from_virtual_address(address - SLIDE, 8))
-        )
-        if value not in (0, 2**64 - 1):
-            found.append(SLIDE + value)
-    return found
+        plain = int.from_bytes(bytes(binary.get_content_from_virtual_address(address, 8)), "little")
+        if plain not in (0, 2**64 - 1):
+            yield slide + plain

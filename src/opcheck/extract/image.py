@@ -17,7 +17,7 @@ from opcheck.errors import ExtractError
 Arch = Literal["arm64", "x86_64"]
 
 SLIDE = 0x1_0000_0000
-"""Where address 0 of the file is mapped, so that null pointers stay unmapped."""
+"""Where address 0 of a file is mapped; never at 0, so that null pointers stay unmapped."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -36,22 +36,33 @@ class Import(msgspec.Struct, frozen=True):
     addend: int = 0
 
 
+class Initializer(msgspec.Struct, frozen=True):
+    """A constructor that a loader would run; ``name`` is empty where the library is stripped."""
+
+    address: int
+    name: str
+
+
 class Image(msgspec.Struct, frozen=True):
-    """All addresses are slid; symbol names have no Mach-O underscore."""
+    """All addresses are slid; names have no Mach-O underscore.
+
+    ``symbols`` are the exports, ``local`` the other names that the library was left with.
+    """
 
     path: Path
     arch: Arch
     container: Literal["macho", "elf"]
+    slide: int
     segments: tuple[Segment, ...]
     pointers: tuple[tuple[int, int], ...]
     """(address, value): pointers into the image itself."""
     imports: tuple[Import, ...]
     symbols: Mapping[str, int]
-    initializers: tuple[int, ...]
-    """The constructors that a loader would run, in order."""
+    local: Mapping[str, int]
+    initializers: tuple[Initializer, ...]
 
 
-def load(path: Path, arch: Arch | None = None) -> Image:
+def load(path: Path, arch: Arch | None = None, slide: int = SLIDE) -> Image:
     """The image of a .dylib or .so; ``arch`` picks a slice of a universal library."""
     with path.open("rb") as file:
         magic = file.read(4)
@@ -59,11 +70,11 @@ def load(path: Path, arch: Arch | None = None) -> Image:
     if magic == b"\x7fELF":
         from opcheck.extract.elf import load_elf
 
-        return load_elf(path)
+        return load_elf(path, slide)
     if magic in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"):
         from opcheck.extract.macho import load_macho
 
-        return load_macho(path, arch)
+        return load_macho(path, arch, slide)
     raise ExtractError(
         f"{path.name} is not a shared library that opcheck can read.",
         hint="Give it a 64-bit Mach-O (.dylib) or ELF (.so) plugin, or a wheel that holds one.",

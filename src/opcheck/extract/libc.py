@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from opcheck.extract.machine import Fault, Handler, Machine
+from opcheck.extract.machine import Fault, Handler, Machine, Object
 
 
 def _malloc(m: Machine) -> int:
@@ -18,6 +16,18 @@ def _calloc(m: Machine) -> int:
 def _aligned_alloc(m: Machine) -> int:
     alignment = m.arg(0)
     return -(-m.alloc(m.arg(1) + alignment) // alignment) * alignment
+
+
+def _aligned_new(m: Machine) -> int:
+    alignment = m.arg(1)
+    return -(-m.alloc(m.arg(0) + alignment) // alignment) * alignment
+
+
+def _demangle(m: Machine) -> int:
+    """The mangled name itself: nobody here reads it."""
+    if m.arg(3):
+        m.write(m.arg(3), bytes(4))
+    return m.put(m.text(m.arg(0)).encode() + b"\0")
 
 
 def _posix_memalign(m: Machine) -> int:
@@ -44,6 +54,11 @@ def _memcpy(m: Machine) -> int:
 def _memset(m: Machine) -> int:
     m.fill(m.arg(0), m.arg(1) & 0xFF, m.arg(2))
     return m.arg(0)
+
+
+def _memset_pattern16(m: Machine) -> None:
+    pattern, size = m.read(m.arg(1), 16), min(m.arg(2), 1 << 28)
+    m.write(m.arg(0), (pattern * (size // 16 + 1))[:size])
 
 
 def _bzero(m: Machine) -> None:
@@ -86,11 +101,11 @@ def _guard_release(m: Machine) -> None:
     m.write(m.arg(0), b"\1")
 
 
-def _throw(m: Machine) -> None:
+def _throw(_m: Machine) -> None:
     raise Fault("it threw an exception")
 
 
-def _abort(m: Machine) -> None:
+def _abort(_m: Machine) -> None:
     raise Fault("it aborted")
 
 
@@ -103,9 +118,15 @@ HANDLERS: dict[str, Handler] = {
     "_Znwm": _malloc,
     "_Znam": _malloc,
     "_ZnwmRKSt9nothrow_t": _malloc,
+    "_ZnwmSt11align_val_t": _aligned_new,
+    "_ZnamSt11align_val_t": _aligned_new,
+    "_ZnwmSt11align_val_tRKSt9nothrow_t": _aligned_new,
+    "__cxa_demangle": _demangle,
     "memcpy": _memcpy,
     "memmove": _memcpy,
     "memset": _memset,
+    "memset_pattern16": _memset_pattern16,
+    "__cxa_allocate_exception": _malloc,
     "bzero": _bzero,
     "__bzero": _bzero,
     "memcmp": _memcmp,
@@ -128,5 +149,5 @@ def _canary(m: Machine) -> int:
     return m.put(b"\0canary\0")
 
 
-OBJECTS: dict[str, Callable[[Machine], int]] = {"__stack_chk_guard": _canary}
+OBJECTS: dict[str, Object] = {"__stack_chk_guard": _canary}
 """Data that a library reads from the system."""

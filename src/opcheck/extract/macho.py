@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 
 import lief
 
 from opcheck.errors import ExtractError
-from opcheck.extract.image import SLIDE, Arch, Image, Import, Segment
+from opcheck.extract.image import Arch, Image, Import, Initializer, Segment
 
 _ARCH: dict[lief.MachO.Header.CPU_TYPE, Arch] = {
     lief.MachO.Header.CPU_TYPE.ARM64: "arm64",
     lief.MachO.Header.CPU_TYPE.X86_64: "x86_64",
 }
+_EXTERNAL = 1  # N_EXT of mach-o/nlist.h
 _MOD_INIT = lief.MachO.Section.TYPE.MOD_INIT_FUNC_POINTERS
 
 
-def load_macho(path: Path, arch: Arch | None = None) -> Image:
+def load_macho(path: Path, arch: Arch | None, slide: int) -> Image:
     """The slice for ``arch``; arm64 is preferred when it is not given."""
     config = lief.MachO.ParserConfig()
     # The symbol table has every name we need; the export trie of a TensorFlow core has 600,000.
@@ -29,48 +32,58 @@ def load_macho(path: Path, arch: Arch | None = None) -> Image:
         raise ExtractError(f"{path.name} has no {wanted} code.")
     binary = slices[wanted]
     segments = tuple(
-        Segment(SLIDE + s.virtual_address, s.virtual_size, bytes(s.content))
+        # A copy: lief's view dies with its binary.
+        Segment(slide + s.virtual_address, s.virtual_size, bytes(s.content))
         for s in binary.segments
         if s.name not in ("__LINKEDIT", "__PAGEZERO") and s.virtual_size
     )
-    pointers = tuple(_rebases(binary, segments))
+    pointers = tuple(_rebases(binary, segments, slide))
+    defined = [
+        (_name(s), slide + s.value, s.raw_type & _EXTERNAL) for s in binary.symbols if s.value
+    ]
+    names = {address: name for name, address, _ in defined}
     return Image(
         path=path,
         arch=wanted,
         container="macho",
+        slide=slide,
         segments=segments,
         pointers=pointers,
         imports=tuple(
-            Import(SLIDE + b.address, b.symbol.name.removeprefix("_"), b.addend)
+            Import(slide + b.address, _name(b.symbol), b.addend)
             for b in binary.bindings
-            if b.has_symbol
+            if b.symbol is not None
         ),
-        symbols={
-            s.name.removeprefix("_"): SLIDE + s.value
-            for s in binary.symbols
-            if s.numberof_sections and s.value
-        },
-        initializers=tuple(_initializers(binary, dict(pointers))),
+        symbols={name: address for name, address, external in defined if external},
+        local={name: address for name, address, external in defined if not external},
+        initializers=tuple(
+            Initializer(address, names.get(address, ""))
+            for address in _initializers(binary, dict(pointers), slide)
+        ),
     )
 
 
-def _rebases(binary: lief.MachO.Binary, segments: tuple[Segment, ...]) -> list[tuple[int, int]]:
-    """Every pointer into the image: its content is an unslid address."""
-    found = []
-    ordered = sorted(SLIDE + r.address for r in binary.relocations)
+def _name(symbol: lief.Symbol) -> str:
+    """Without the underscore that Mach-O puts before every C name."""
+    return str(symbol.name).removeprefix("_")
+
+
+def _rebases(
+    binary: lief.MachO.Binary, segments: tuple[Segment, ...], slide: int
+) -> Iterator[tuple[int, int]]:
+    """Every pointer into the image itself: the file holds an unslid address there."""
+    addresses = sorted(slide + r.address for r in binary.relocations)
     for segment in segments:
-        end = segment.address + len(segment.data)
-        for address in ordered:
-            if segment.address <= address < end:
-                (value,) = struct.unpack_from("<Q", segment.data, address - segment.address)
-                found.append((address, SLIDE + value))
-    return found
+        first = bisect_left(addresses, segment.address)
+        last = bisect_left(addresses, segment.address + len(segment.data))
+        for address in addresses[first:last]:
+            (value,) = struct.unpack_from("<Q", segment.data, address - segment.address)
+            yield address, slide + value
 
 
-def _initializers(binary: lief.MachO.Binary, pointers: dict[int, int]) -> list[int]:
-    found = []
+def _initializers(binary: lief.MachO.Binary, pointers: dict[int, int], slide: int) -> Iterator[int]:
     for section in binary.sections:
         if section.type == _MOD_INIT:
-            start = SLIDE + section.virtual_address
-            found += [pointers[a] for a in range(start, start + section.size, 8)]
-    return found
+            start = slide + section.virtual_address
+            for address in range(start, start + section.size, 8):
+                yield pointers[address]

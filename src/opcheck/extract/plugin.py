@@ -18,9 +18,9 @@ import msgspec
 
 from opcheck.errors import ExtractError
 from opcheck.extract import apple, libc
-from opcheck.extract.dtypes import dtype_name
 from opcheck.extract.image import Arch, Image, load
 from opcheck.extract.machine import Fault, Handler, Machine
+from opcheck.extract.recorder import Recorder
 from opcheck.targets.kernels import KernelDef
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def _with_requirements(image: Image, full: _Run) -> tuple[KernelDef, ...]:
             requires[kernel].append(need)
         for kernel in Counter(other.kernels) - Counter(full.kernels):
             requires.setdefault(kernel, []).append(without)
-    rows = [k for k in full.kernels] + [k for k in requires if k not in set(full.kernels)]
+    rows = [*full.kernels] + [k for k in requires if k not in set(full.kernels)]
     return tuple(msgspec.structs.replace(k, requires=tuple(requires[k])) for k in rows)
 
 
@@ -91,52 +91,29 @@ def _or_explain(path: Path, function: str, run: Callable[[], T]) -> T:
         raise ExtractError(f"{function} of {path.name} could not be emulated: {fault}.") from None
 
 
-class _Builder:
-    """A ``TF_KernelBuilder``."""
-
-    def __init__(self, op: str, device: str) -> None:
-        self.op, self.device = op, device
-        self.constraints: list[tuple[str, tuple[str, ...]]] = []
-        self.host_memory: list[str] = []
-        self.priority, self.label = 0, ""
-
-    def build(self) -> KernelDef:
-        return KernelDef(
-            op=self.op,
-            device=self.device,
-            constraints=tuple(sorted(self.constraints)),
-            host_memory=tuple(sorted(set(self.host_memory))),
-            priority=self.priority,
-            label=self.label,
-            origin="plugin",
-            requires=(),
-        )
-
-
 class _Run:
     """One emulated process in which the plugin is loaded."""
 
     def __init__(self, image: Image, gates: apple.Gates) -> None:
         self.gates = gates
-        self.kernels: list[KernelDef] = []
-        self.defines: list[str] = []
-        self._builders: dict[int, _Builder] = {}
+        self._recorder = Recorder("plugin")
         handlers: dict[str, Handler] = {
             **libc.HANDLERS,
             **gates.handlers(),
-            "TF_NewStatus": lambda m: m.alloc(64),
-            "TF_NewKernelBuilder": self._new_builder,
-            "TF_KernelBuilder_TypeConstraint": self._type_constraint,
-            "TF_KernelBuilder_HostMemory": self._host_memory,
-            "TF_KernelBuilder_Priority": self._priority,
-            "TF_KernelBuilder_Label": self._label,
-            "TF_RegisterKernelBuilder": self._register,
-            "TF_NewOpDefinitionBuilder": self._new_op,
+            **self._recorder.handlers({i.symbol for i in image.imports}),
         }
-        self.machine = Machine(image, handlers, libc.OBJECTS)
+        self.machine = Machine([image], handlers, libc.OBJECTS)
         self._symbols = image.symbols
         for initializer in image.initializers:
-            self._try(initializer)
+            self._try(initializer.address)
+
+    @property
+    def kernels(self) -> list[KernelDef]:
+        return self._recorder.kernels
+
+    @property
+    def defines(self) -> list[str]:
+        return self._recorder.defines
 
     def _try(self, initializer: int) -> None:
         """A constructor that needs more of a system than we have is not our concern: the
@@ -180,36 +157,3 @@ class _Run:
         states = struct.unpack(f"<{len(OPTIMIZERS)}i", m.read(configs + 16, 4 * len(OPTIMIZERS)))
         words = {1: "off", 2: "on"}
         return tuple((n, words[s]) for n, s in zip(OPTIMIZERS, states, strict=True) if s in words)
-
-    # -- TF_* ----------------------------------------------------------------------------
-
-    def _new_builder(self, m: Machine) -> int:
-        handle = m.alloc(64)
-        self._builders[handle] = _Builder(m.text(m.arg(0)), m.text(m.arg(1)))
-        return handle
-
-    def _builder(self, handle: int) -> _Builder:
-        if handle not in self._builders:
-            raise Fault("it used a kernel builder that it never made")
-        return self._builders[handle]
-
-    def _type_constraint(self, m: Machine) -> None:
-        dtype = dtype_name(m.arg(2) & 0xFFFF_FFFF)
-        self._builder(m.arg(0)).constraints.append((m.text(m.arg(1)), (dtype,)))
-
-    def _host_memory(self, m: Machine) -> None:
-        self._builder(m.arg(0)).host_memory.append(m.text(m.arg(1)))
-
-    def _priority(self, m: Machine) -> None:
-        (value,) = struct.unpack("<i", struct.pack("<I", m.arg(1) & 0xFFFF_FFFF))
-        self._builder(m.arg(0)).priority = value
-
-    def _label(self, m: Machine) -> None:
-        self._builder(m.arg(0)).label = m.text(m.arg(1))
-
-    def _register(self, m: Machine) -> None:
-        self.kernels.append(self._builder(m.arg(1)).build())
-
-    def _new_op(self, m: Machine) -> int:
-        self.defines.append(m.text(m.arg(0)))
-        return m.alloc(64)

@@ -15,12 +15,16 @@ import msgspec
 
 from opcheck.errors import ExtractError
 from opcheck.extract import wheels
+from opcheck.extract.core import extract_core
 from opcheck.extract.manifest import CoreRow, PluginRow, manifest
 from opcheck.extract.plugin import extract_plugin
 from opcheck.targets import store
 from opcheck.targets.index import DATA, INDEX, Index
 from opcheck.targets.store import PluginTraits, Provenance, RegistryFile
 from opcheck.targets.target import TargetInfo
+
+CORE_DEVICES = ("CPU", "GPU", "DEFAULT")
+"""A check never asks for kernels of XLA's devices or of TPUs."""
 
 GENERATED_BY = "python -m opcheck.extract.regenerate"
 
@@ -57,7 +61,7 @@ def _recover(row: CoreRow | PluginRow) -> RegistryFile:
 def _plugin(row: PluginRow) -> RegistryFile:
     wheel = wheels.fetch(row.wheel, row.sha256)
     member = wheels.plugin_library(wheel)
-    with wheels.unpacked(wheel, member) as library:
+    with wheels.unpacked(wheel, [member]) as (library,):
         facts = extract_plugin(library)
     ops = {k.op for k in facts.kernels}
     return RegistryFile(
@@ -85,7 +89,41 @@ def _plugin(row: PluginRow) -> RegistryFile:
 
 
 def _core(row: CoreRow) -> RegistryFile:
-    raise ExtractError(f"{row.name}: not yet")
+    wheel = wheels.fetch(row.wheel, row.sha256)
+    members = wheels.core_libraries(wheel)
+    with wheels.unpacked(wheel, members) as paths:
+        libraries = extract_core(paths)
+    sources, kernels = [], []
+    for member, library in zip(members, libraries, strict=True):
+        if library.abandoned:
+            first = library.abandoned[0]
+            raise ExtractError(
+                f"{len(library.abandoned)} initializers of {member} did not run to their end, "
+                f"the first at {first.address:#x} {first.name}: {first.reason}."
+            )
+        ours = [k for k in library.kernels if k.device in CORE_DEVICES]
+        kernels += ours
+        sources.append(
+            Provenance(
+                wheel=row.wheel,
+                sha256=row.sha256,
+                member=member,
+                method=f"emulated {library.initializers} static initializers",
+                ops=len({k.op for k in ours}),
+                kernels=len(ours),
+            )
+        )
+    return RegistryFile(
+        schema=store.SCHEMA,
+        generated_by=GENERATED_BY,
+        origin="core",
+        distribution=_distribution(row.wheel),
+        version=_version(row.wheel),
+        arch=libraries[0].arch,
+        sources=tuple(sources),
+        plugin=None,
+        ops=store.group(kernels),
+    )
 
 
 def _distribution(wheel: str) -> str:

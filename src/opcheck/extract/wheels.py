@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +19,7 @@ from platformdirs import user_cache_path
 from opcheck.errors import ExtractError
 
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
+_CORE = ("libtensorflow_framework", "libtensorflow_cc", "_pywrap_tensorflow_internal")
 
 
 def cache_dir() -> Path:
@@ -69,15 +70,31 @@ def plugin_library(wheel: Path) -> str:
     return found[0]
 
 
+def core_libraries(wheel: Path) -> tuple[str, ...]:
+    """The libraries that ``import tensorflow`` loads and that register kernels, in load order.
+
+    A wheel has a few more libraries with kernels (microfrontend, sobol): those are loaded by
+    ``tf.load_op_library`` on demand, and are no part of TensorFlow's registry until then.
+    """
+    found = {PurePosixPath(n).name: n for n in libraries(wheel)}
+    loaded = [n for stem in _CORE for name, n in found.items() if name.startswith(stem)]
+    if len(loaded) < 2:
+        raise ExtractError(f"{wheel.name} does not hold TensorFlow.")
+    return tuple(loaded)
+
+
 @contextmanager
-def unpacked(wheel: Path, member: str) -> Iterator[Path]:
-    """One library of a wheel as a file, for as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="opcheck-") as folder:
-        target = Path(folder) / PurePosixPath(member).name
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source:
-            with target.open("wb") as file:
+def unpacked(wheel: Path, members: Sequence[str]) -> Iterator[tuple[Path, ...]]:
+    """Libraries of a wheel as files, for as long as the block lasts."""
+    with (
+        tempfile.TemporaryDirectory(prefix="opcheck-") as folder,
+        zipfile.ZipFile(wheel) as archive,
+    ):
+        paths = tuple(Path(folder) / PurePosixPath(member).name for member in members)
+        for member, path in zip(members, paths, strict=True):
+            with archive.open(member) as source, path.open("wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
-        yield target
+        yield paths
 
 
 def _download(path: Path) -> None:

@@ -1,0 +1,114 @@
+"""Unicorn's emulated CPU with a typed face; the two instruction sets differ only here."""
+
+# Unicorn's Python binding has no annotations; this file is the one place that calls it.
+# mypy: disable-error-code="no-untyped-call, attr-defined, name-defined, no-any-return"
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import unicorn
+from unicorn import arm64_const as arm
+from unicorn import x86_const as x86
+
+from opcheck.extract.image import Arch
+
+RETURN = 0x7F00_0000_0000
+"""Called functions return here, which ends the run."""
+
+_TLS, _TLS_SIZE = 0x4000_0000_0000, 64 << 10
+_PAGE = 0x4000
+
+
+class CpuError(Exception):
+    """The emulated CPU stopped: an access to unmapped memory, an illegal instruction."""
+
+
+class Cpu:
+    """Registers, memory and the run loop."""
+
+    def __init__(self, arch: Arch) -> None:
+        self._arm = arch == "arm64"
+        if self._arm:
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
+            # The newest model: Apple's compilers emit LSE atomics (CASP, LDADD, ...).
+            self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM64_MAX)
+            self._arguments = [getattr(arm, f"UC_ARM64_REG_X{i}") for i in range(8)]
+            self._result = arm.UC_ARM64_REG_X0
+            self._sp, self._pc = arm.UC_ARM64_REG_SP, arm.UC_ARM64_REG_PC
+            self._uc.reg_write(arm.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # enables NEON
+            self._uc.reg_write(arm.UC_ARM64_REG_TPIDR_EL0, _TLS + _TLS_SIZE // 2)
+            self.ret = bytes.fromhex("c0035fd6")
+        else:
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+            names = ("RDI", "RSI", "RDX", "RCX", "R8", "R9")
+            self._arguments = [getattr(x86, f"UC_X86_REG_{n}") for n in names]
+            self._result = x86.UC_X86_REG_RAX
+            self._sp, self._pc = x86.UC_X86_REG_RSP, x86.UC_X86_REG_RIP
+            self._uc.reg_write(x86.UC_X86_REG_FS_BASE, _TLS + _TLS_SIZE // 2)
+            self.ret = b"\xc3"
+        self.map(_TLS, _TLS_SIZE)
+        self.map(RETURN, _PAGE)
+
+    def map(self, address: int, size: int) -> None:
+        """Zeroed memory; the range is widened to whole pages."""
+        first = address & -_PAGE
+        self._uc.mem_map(first, (address + size - first + _PAGE - 1) & -_PAGE)
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            return bytes(self._uc.mem_read(address, size))
+        except unicorn.UcError as error:
+            raise CpuError(str(error)) from None
+
+    def write(self, address: int, data: bytes) -> None:
+        try:
+            self._uc.mem_write(address, data)
+        except unicorn.UcError as error:
+            raise CpuError(str(error)) from None
+
+    def argument(self, index: int) -> int:
+        """Integer argument ``index`` of the function just entered."""
+        if index >= len(self._arguments):  # x86-64 passes the seventh on the stack
+            sp = self._uc.reg_read(self._sp)
+            return struct.unpack("<Q", self.read(sp + 8 * (index - 5), 8))[0]
+        return self._uc.reg_read(self._arguments[index])
+
+    def set_argument(self, index: int, value: int) -> None:
+        self._uc.reg_write(self._arguments[index], value)
+
+    def result(self) -> int:
+        return self._uc.reg_read(self._result)
+
+    def set_result(self, value: int) -> None:
+        self._uc.reg_write(self._result, value & (2**64 - 1))
+
+    @property
+    def pc(self) -> int:
+        return self._uc.reg_read(self._pc)
+
+    def on_execute(self, first: int, last: int, callback: Callable[[int], None]) -> None:
+        """Call back with the address before each instruction from ``first`` to ``last``."""
+        self._uc.hook_add(
+            unicorn.UC_HOOK_CODE,
+            lambda _uc, address, _size, _data: callback(address),
+            begin=first,
+            end=last,
+        )
+
+    def run(self, address: int, stack: int, max_instructions: int) -> None:
+        """Call the function at ``address`` with the stack's end at ``stack``."""
+        if self._arm:
+            self._uc.reg_write(arm.UC_ARM64_REG_LR, RETURN)
+        else:
+            stack -= 8
+            self.write(stack, struct.pack("<Q", RETURN))
+        self._uc.reg_write(self._sp, stack)
+        try:
+            self._uc.emu_start(address, RETURN, count=max_instructions)
+        except unicorn.UcError as error:
+            raise CpuError(str(error)) from None
+
+    def stop(self) -> None:
+        self._uc.emu_stop()

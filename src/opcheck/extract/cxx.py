@@ -1,0 +1,99 @@
+"""Plausible answers for the C++ library and for the TensorFlow framework library."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from opcheck.extract import strings
+from opcheck.extract.machine import Handler, Machine, Object
+
+
+def handlers(symbols: Iterable[str]) -> dict[str, Handler]:
+    """A handler for each of ``symbols`` that needs a true answer."""
+    found = {s: _HANDLERS[s] for s in symbols if s in _HANDLERS}
+    return found
+
+
+def objects(symbols: Iterable[str]) -> dict[str, Object]:
+    """Virtual tables and type information of classes that live elsewhere."""
+    found = {s: _vtable for s in symbols if s.startswith("_ZTV")}
+    return found | {s: _type_info(s.removeprefix("_ZTI")) for s in symbols if s.startswith("_ZTI")}
+
+
+def _vtable(m: Machine) -> int:
+    """Every method does nothing."""
+    return m.put(bytes(16) + m.nothing.to_bytes(8, "little") * 64)
+
+
+def _type_info(name: str) -> Object:
+    """``std::type_info``: a virtual table, then the mangled name."""
+
+    def make(m: Machine) -> int:
+        return m.put(struct.pack("<4Q", _vtable(m) + 16, m.put(name.encode() + b"\0"), 0, 0))
+
+    return make
+
+
+def _ignore(_m: Machine) -> None:
+    """A call whose effect no kernel registration needs."""
+
+
+def _next_prime(m: Machine) -> int:
+    """The smallest prime not below the argument; 0 for 0, as libc++ has it."""
+    n = m.arg(0)
+    if n > 1 << 24:
+        n |= 1  # no table of ours gets that large: any odd number serves
+        return n
+    while n > 2 and any(n % d == 0 for d in range(2, int(n**0.5) + 1)):
+        n += 1
+    return n
+
+
+def _string_copy(m: Machine) -> int:
+    """``string(const string&)`` and ``operator=(const string&)``."""
+    strings.put(m, m.arg(0), strings.get(m, m.arg(1)))
+    return m.arg(0)
+
+
+def _string_assign(m: Machine) -> int:
+    """``assign(const char*)``."""
+    strings.put(m, m.arg(0), m.text(m.arg(1)).encode())
+    return m.arg(0)
+
+
+def _string_append(m: Machine) -> int:
+    """``append(const char*)``."""
+    strings.put(m, m.arg(0), strings.get(m, m.arg(0)) + m.text(m.arg(1)).encode())
+    return m.arg(0)
+
+
+def _string_append_n(m: Machine) -> int:
+    """``append(const char*, size_t)``."""
+    more = m.read(m.arg(1), m.arg(2)) if m.arg(2) else b""
+    strings.put(m, m.arg(0), strings.get(m, m.arg(0)) + more)
+    return m.arg(0)
+
+
+def _string_init(m: Machine) -> int:
+    """``__init(const char*, size_t)`` and ``__init_copy_ctor_external``."""
+    strings.put(m, m.arg(0), m.read(m.arg(1), m.arg(2)) if m.arg(2) else b"")
+    return m.arg(0)
+
+
+_STRING = "_ZNSt3__112basic_stringIcNS_11char_traitsIcEENS_9allocatorIcEEE"
+_HANDLERS: dict[str, Handler] = {
+    # The descriptors of generated messages: long work, and nothing to do with kernels.
+    "_ZN6google8protobuf8internal14AddDescriptorsEPKNS1_15DescriptorTableE": _ignore,
+    "_ZN6google8protobuf8internal20AddDescriptorsRunnerC1EPKNS1_15DescriptorTableE": _ignore,
+    "_ZN6google8protobuf8internal20AddDescriptorsRunnerC2EPKNS1_15DescriptorTableE": _ignore,
+    "_ZNSt3__112__next_primeEm": _next_prime,
+    _STRING + "C1ERKS5_": _string_copy,
+    _STRING + "aSERKS5_": _string_copy,
+    _STRING + "6assignEPKc": _string_assign,
+    _STRING + "6assignEPKcm": _string_init,
+    _STRING + "6appendEPKc": _string_append,
+    _STRING + "6appendEPKcm": _string_append_n,
+    _STRING + "6__initEPKcm": _string_init,
+    _STRING + "25__init_copy_ctor_externalEPKcm": _string_init,
+}
