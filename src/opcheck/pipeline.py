@@ -97,7 +97,14 @@ def _judge(
         for op, where in zip(ops.ops, placements, strict=True)
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, ops.notes), step, trace)
+    return build.result(subject(placed, ops.notes + _replaced(step, reply)), step, trace)
+
+
+def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
+    """What of the training step is opcheck's and not the file's: a custom loss, for one."""
+    if step.step != "training":
+        return ()
+    return tuple(what.message for what in reply.replaced if what.layer is None)
 
 
 def _compare(

@@ -31,7 +31,7 @@ from opcheck.rules.severity import largest
 from opcheck.rules.versions import mismatches
 
 if TYPE_CHECKING:
-    from opcheck.loading.types import ModelSource
+    from opcheck.loading.types import Hazard, ModelSource
     from opcheck.placement import ReconcileResult
     from opcheck.targets import Target
     from opcheck.worker.protocol import TracedStep, WorkerEnvironment, WorkerReply
@@ -109,9 +109,15 @@ def _model(source: ModelSource, reply: WorkerReply | None) -> Model:
         backend=source.backend,
         name=source.name,
         layers=(reply.layers if reply else ()) or source.layers,
-        hazards=tuple(dict.fromkeys(source.hazards + (reply.replaced if reply else ()))),
+        hazards=_hazards(source.hazards, reply.replaced if reply else ()),
         notes=source.notes + (reply.notes if reply else ()),
     )
+
+
+def _hazards(stored: tuple[Hazard, ...], replaced: tuple[Hazard, ...]) -> tuple[Hazard, ...]:
+    """Those of the file, and what the worker replaced that the file's list does not have."""
+    known = {(hazard.code, hazard.layer) for hazard in stored}
+    return stored + tuple(h for h in replaced if (h.code, h.layer) not in known)
 
 
 def _environment(environment: WorkerEnvironment, targets: Sequence[Target]) -> Environment:

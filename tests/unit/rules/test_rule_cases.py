@@ -23,7 +23,7 @@ class OpCase(msgspec.Struct, forbid_unknown_fields=True):
     reason: tuple[str, str]
     layer: str | None = "block"
     role: str = "forward"
-    dtypes: dict[str, str | tuple[str, ...]] = {"T": "float32"}
+    dtypes: dict[str, str | tuple[str, ...]] | None = None
     shape: Shape = (None, 64)
 
 

@@ -1,0 +1,99 @@
+"""Defaults < pyproject.toml < environment < command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opcheck.config import Options, load
+from opcheck.errors import UsageError
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_defaults(tmp_path: Path) -> None:
+    write(tmp_path, "[project]\nname = 'x'\n")
+    assert load({}, start=tmp_path, environment={}) == Options()
+
+
+def test_each_source_overrides_the_one_before(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "[tool.opcheck]\ntargets = ['metal']\nstep = 'training'\nbatch-size = 4\ntimeout = 5\n",
+    )
+    environment = {"OPCHECK_STEP": "inference", "OPCHECK_BATCH_SIZE": "8", "HOME": "/"}
+    options = load({"batch-size": 16}, start=tmp_path, environment=environment)
+    assert options == Options(targets=("metal",), step="inference", batch_size=16, timeout=5.0)
+
+
+def test_the_nearest_pyproject_counts(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.opcheck]\nstep = 'training'\n")
+    inner = tmp_path / "inner"
+    (inner / "deep").mkdir(parents=True)
+    write(inner, "[tool.opcheck]\nstep = 'inference'\n")
+    assert load({}, start=inner / "deep", environment={}).step == "inference"
+
+
+def test_a_list_in_the_environment_is_split_at_spaces(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    options = load(
+        {},
+        start=tmp_path,
+        environment={"OPCHECK_TARGETS": "metal@1.2.0,macos=12 directml"},
+    )
+    assert options.targets == ("metal@1.2.0,macos=12", "directml")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("fail_on = 'error'", "fail_on is not an option .* Did you mean fail-on"),
+        ("colour = true", "colour is not an option .* Options: targets"),
+        ("step = 'train'", "step: Invalid enum value 'train'"),
+        ("batch-size = 0", "batch-size: Expected `int` >= 1"),
+        ("batch-size = '2'", "batch-size: Expected `int`, got `str`"),
+        ("timeout = 0", "timeout: Expected `float` > 0"),
+        ("targets = 'metal'", "targets: Expected `array`, got `str`"),
+        ("trust = true", "trust can be given on the command line only"),
+    ],
+)
+def test_a_wrong_table(table: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path, f"[tool.opcheck]\n{table}\n")
+    with pytest.raises(UsageError, match=message) as error:
+        load({}, start=tmp_path, environment={})
+    assert "pyproject.toml" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[tool.opcheck", "[tool]\nopcheck = 1\n", "\udcff"])
+def test_a_pyproject_that_cannot_be_used(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UsageError, match=r"pyproject\.toml"):
+        load({}, start=tmp_path, environment={})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("OPCHECK_FAILON", "error", "OPCHECK_FAILON is not .* Did you mean OPCHECK_FAIL_ON"),
+        ("OPCHECK_TRUST", "1", "OPCHECK_TRUST can be given on the command line only"),
+        ("OPCHECK_BATCH_SIZE", "two", "OPCHECK_BATCH_SIZE: Expected `int`"),
+    ],
+)
+def test_a_wrong_variable(name: str, value: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path, "")
+    with pytest.raises(UsageError, match=message):
+        load({}, start=tmp_path, environment={name: value})
+
+
+def test_variables_of_other_parts_are_left_alone(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    assert load({}, start=tmp_path, environment={"OPCHECK_CACHE_DIR": "/x"}) == Options()
+
+
+def test_trust_comes_from_the_command_line(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    assert load({"trust": True}, start=tmp_path, environment={}).trust

@@ -1,0 +1,209 @@
+"""The stages joined, with the TensorFlow process and the reading of files replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from opcheck import pipeline, targets
+from opcheck.config import Options
+from opcheck.errors import CannotCheckError, UnknownTargetError
+from opcheck.graph import OpSignature
+from opcheck.graph.raw import RawFunction, RawGraph, RawNode, RawTensor
+from opcheck.graph.signature import ArgDef
+from opcheck.loading.types import Hazard, ModelSource
+from opcheck.targets import KernelDef, KernelRegistry, Target
+from opcheck.worker.protocol import (
+    DeviceLogEntry,
+    TracedStep,
+    WorkerEnvironment,
+    WorkerReply,
+    WorkerRequest,
+)
+
+X = ArgDef("x", type_attr="T")
+ACTIVATION = RawTensor("float32", (None, 64))
+
+
+def raw_graph(*op_types: str, notes: tuple[str, ...] = ()) -> RawGraph:
+    """A chain of float32 ops, each named after its type."""
+    nodes, previous = [], "input:0"
+    for op in op_types:
+        inputs = (previous,)
+        nodes.append(
+            RawNode(op, op, inputs, (ACTIVATION,), (("T", "float32"),), (), layer=op.lower())
+        )
+        previous = f"{op}:0"
+    placeholder = RawNode("input", "Placeholder", (), (ACTIVATION,), (("dtype", "float32"),), ())
+    main = RawFunction("main", (placeholder, *nodes), ("input",), (previous,))
+    signatures = tuple(OpSignature(op, (X,), (X,)) for op in op_types)
+    return RawGraph(main, (), signatures, notes)
+
+
+@pytest.fixture(autouse=True)
+def _small_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every target has Relu on the accelerator and the CPU, and Elu on the CPU."""
+    resolve = targets.resolve
+    kernels = [
+        KernelDef(op, device, (("T", ("float32",)),), (), 0, "", "core", ())
+        for op, device in (("Relu", "GPU"), ("Relu", "CPU"), ("Elu", "CPU"))
+    ]
+
+    def small(spec: str) -> Target:
+        return msgspec.structs.replace(resolve(spec), registry=KernelRegistry(kernels))
+
+    monkeypatch.setattr("opcheck.targets.resolve", small)
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[WorkerRequest]]:
+    """Call it with the reply that the worker is to give; returns the requests it was sent."""
+    source = ModelSource("m.h5", "hdf5", "00" * 32, "2.10.0", None, (), ())
+    environment = WorkerEnvironment("3.11.7", "Linux", "x86_64", "2.18.1", "3.6.0", "keras")
+    requests: list[WorkerRequest] = []
+
+    def set_up(
+        *steps: TracedStep,
+        replaced: tuple[Hazard, ...] = (),
+        accelerators: tuple[tuple[str, str], ...] = (),
+    ) -> list[WorkerRequest]:
+        here = msgspec.structs.replace(environment, accelerators=accelerators)
+        reply = WorkerReply(here, (), steps, replaced)
+
+        def run(request: WorkerRequest, **_: object) -> WorkerReply:
+            requests.append(request)
+            return reply
+
+        monkeypatch.setattr("opcheck.loading.read", lambda _: source)
+        monkeypatch.setattr("opcheck.worker.run", run)
+        return requests
+
+    return set_up
+
+
+def step(*op_types: str, name: str = "inference", **more: object) -> TracedStep:
+    log = tuple(DeviceLogEntry(op, op, "CPU:0") for op in op_types)
+    return TracedStep(name, raw_graph(*op_types), placements=log, executed=True, **more)
+
+
+def test_from_a_spec_to_a_verdict(worker: Callable[..., list[WorkerRequest]]) -> None:
+    requests = worker(step("Relu", "Elu"))
+    stages: list[str] = []
+    options = Options(step="inference", batch_size=3, trust=True, custom_objects=("mine",))
+    report = pipeline.check("m.h5", ["metal@1.2.0"], options, stages.append)
+    (result,) = report.results
+    assert {op.op: op.verdict for op in result.ops} == {"Relu": "accelerator", "Elu": "cpu"}
+    assert [finding.code for finding in result.findings] == ["OPC101"]
+    assert result.findings[0].layer == "elu"
+    assert (report.verdict.passed, report.verdict.exit_code) == (False, 1)
+    assert result.trace.matched == 2
+    assert result.evidence == "predicted"
+    (request,) = requests
+    assert request.steps == ("inference",)
+    assert (request.batch_size, request.trust, request.custom_objects) == (3, True, ("mine",))
+    assert stages == ["reading the model", "placing the ops"]
+
+
+def test_a_result_for_each_target_and_step(worker: Callable[..., list[WorkerRequest]]) -> None:
+    requests = worker(step("Relu"), step("Relu", name="training"))
+    report = pipeline.check("m.h5", ["metal", "directml"])
+    assert requests[0].steps == ("inference", "training")
+    assert [(r.target, r.step) for r in report.results] == [
+        ("metal@1.2.0", "inference"),
+        ("metal@1.2.0", "training"),
+        ("directml@0.4.0", "inference"),
+        ("directml@0.4.0", "training"),
+    ]
+    assert {m.target for m in report.environment.mismatch} == {"directml@0.4.0"}
+
+
+def test_the_targets_of_the_options(worker: Callable[..., list[WorkerRequest]]) -> None:
+    worker(step("Relu"))
+    report = pipeline.check("m.h5", options=Options(targets=("directml",)))
+    assert [r.target for r in report.results] == ["directml@0.4.0"]
+
+
+def test_without_targets_both_plugins(
+    worker: Callable[..., list[WorkerRequest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker(step("Relu"))
+    monkeypatch.setattr("opcheck.installed.version_of", lambda _: None)
+    report = pipeline.check("m.h5")
+    assert [r.target for r in report.results] == ["metal@1.2.0", "directml@0.4.0"]
+
+
+def test_an_unknown_target_stops_before_tensorflow(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    requests = worker(step("Relu"))
+    with pytest.raises(UnknownTargetError):
+        pipeline.check("m.h5", ["metal@9"])
+    assert requests == []
+
+
+def test_a_step_without_a_graph_does_not_pass(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    worker(step("Relu"), TracedStep("training", None, error="ValueError: no gradient"))
+    report = pipeline.check("m.h5", ["metal"], Options(fail_on="never"))
+    assert report.verdict.exit_code == 2
+    assert report.results[1].incomplete == ("ValueError: no gradient",)
+
+
+def test_what_was_not_walked_does_not_pass(worker: Callable[..., list[WorkerRequest]]) -> None:
+    traced = msgspec.structs.replace(
+        step("Relu"), graph=raw_graph("Relu", notes=("Map runs f itself; it was not walked.",))
+    )
+    worker(traced)
+    report = pipeline.check("m.h5", ["metal"], Options(fail_on="never"))
+    assert report.results[0].incomplete == ("Map runs f itself; it was not walked.",)
+    assert report.verdict.exit_code == 2
+
+
+def test_a_stand_in_is_unknown(worker: Callable[..., list[WorkerRequest]]) -> None:
+    worker(step("Relu"), replaced=(Hazard("lambda", "relu", "Layer relu is a Lambda."),))
+    report = pipeline.check("m.h5", ["metal"])
+    assert [op.verdict for op in report.results[0].ops] == ["unknown"]
+    assert [finding.code for finding in report.results[0].findings] == ["OPC201"]
+    assert report.verdict.exit_code == 2
+
+
+def test_a_custom_loss_leaves_the_training_step_open(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    hazard = Hazard("custom-function", None, "The loss 'mine' is not part of Keras.")
+    worker(step("Relu"), step("Relu", name="training"), replaced=(hazard,))
+    inference, training = pipeline.check("m.h5", ["metal"]).results
+    assert inference.incomplete == ()
+    assert training.incomplete == ("The loss 'mine' is not part of Keras.",)
+
+
+def test_evidence_predicted_compares_nothing(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    worker(step("Relu"))
+    report = pipeline.check("m.h5", ["metal"], Options(evidence="predicted"))
+    assert report.results[0].trace.matched == 0
+
+
+def test_evidence_traced_needs_the_device(worker: Callable[..., list[WorkerRequest]]) -> None:
+    worker(step("Relu"))
+    with pytest.raises(CannotCheckError, match=r"metal@1\.2\.0 could not be traced"):
+        pipeline.check("m.h5", ["metal"], Options(evidence="traced"))
+
+
+def test_on_the_device_itself_it_is_observed(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    traced = msgspec.structs.replace(
+        step("Relu", "Elu"),
+        placements=(DeviceLogEntry("Relu", "Relu", "CPU:0"), DeviceLogEntry("Elu", "Elu", "CPU:0")),
+    )
+    worker(traced, accelerators=(("GPU", "METAL"),))
+    report = pipeline.check("m.h5", ["metal"], Options(evidence="traced"))
+    (result,) = report.results
+    assert result.evidence == "observed"
+    assert [(op.verdict, op.evidence) for op in result.ops] == [("cpu", "observed")] * 2
+    assert [d.op for d in result.disagreements] == ["Relu"]
