@@ -40,23 +40,18 @@ def run(argv: Sequence[str]) -> int:
         command: Run = _COMMANDS[arguments.command].run
         return command(arguments)
     except OpcheckError as error:
-        _complain(f"opcheck: {error}")
-        code = error.exit_code
+        _complain(f"opcheck: {error}", error if debug else None)
+        return error.exit_code
     except KeyboardInterrupt:
         _complain("opcheck: interrupted")
         return 2
-    except BrokenPipeError:
-        return 2
     except Exception as error:
-        _complain(
+        message = (
             f"opcheck: a mistake of opcheck's own: {type(error).__name__}: {error}\n"
-            "Please report it with what `opcheck doctor` prints"
-            + ("." if debug else " and the output of this command with --debug.")
+            "Please report it with what `opcheck doctor` and this command with --debug print."
         )
-        code = 2
-    if debug:
-        traceback.print_exc()
-    return code
+        _complain(message, error if debug else None)
+        return 2
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -83,5 +78,7 @@ def _refuse_misspelt(word: str) -> None:
         raise UsageError(f"There is no command {word}.", hint=f"Did you mean {near[0]}?")
 
 
-def _complain(message: str) -> None:
+def _complain(message: str, error: Exception | None = None) -> None:
+    if error is not None:
+        traceback.print_exception(error)
     print(message, file=sys.stderr)

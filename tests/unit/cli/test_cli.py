@@ -1,0 +1,216 @@
+"""The command line: what is read, where reports go, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import opcheck as package
+from opcheck import cli
+from opcheck.config import Options
+from opcheck.errors import UnreadableModelError
+from opcheck.formats import FORMATS, Style
+from opcheck.report import Report
+
+Opcheck = Callable[..., tuple[int, str, str]]
+
+
+def test_a_model_alone_is_a_check(opcheck: Opcheck, checked: list[tuple]) -> None:
+    code, out, err = opcheck("model.h5")
+    assert code == 2  # the canonical report is incomplete
+    assert out.startswith("opcheck 0.1.0")
+    assert err == ""
+    assert checked == [("model.h5", Options())]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "model.h5", "-t", "metal", "--target", "directml", "--step", "training"),
+        ("-t", "metal", "-t", "directml", "--step=training", "model.h5"),
+    ],
+)
+def test_options_reach_the_check(
+    words: tuple[str, ...], opcheck: Opcheck, checked: list[tuple]
+) -> None:
+    opcheck(*words)
+    assert checked == [("model.h5", Options(targets=("metal", "directml"), step="training"))]
+
+
+def test_every_option(opcheck: Opcheck, checked: list[tuple]) -> None:
+    words = "--evidence predicted --fail-on never --trust --custom-objects a.b --custom-objects c"
+    opcheck("model.h5", *words.split(), "--batch-size", "8", "--timeout", "1.5")
+    assert checked[0][1] == Options(
+        evidence="predicted",
+        fail_on="never",
+        trust=True,
+        custom_objects=("a.b", "c"),
+        batch_size=8,
+        timeout=1.5,
+    )
+
+
+def test_what_is_not_given_shadows_no_configuration(
+    opcheck: Opcheck, checked: list[tuple], tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.opcheck]\nfail-on = 'never'\n", "utf-8")
+    opcheck("model.h5")
+    assert checked[0][1].fail_on == "never"
+
+
+@pytest.mark.usefixtures("checked")
+def test_formats_and_outputs_go_in_pairs(opcheck: Opcheck, tmp_path: Path, report: Report) -> None:
+    code, out, _ = opcheck("m.h5", "-f", "json", "-o", "r.json", "--format", "text", "-o", "-")
+    assert code == 2
+    assert out == FORMATS["text"](report, Style())
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["schema_version"] == "1.0"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "No model was given."),
+        (("check",), "the following arguments are required: MODEL."),
+        (("chekc", "x.h5"), "There is no command chekc. Did you mean check?"),
+        (("x.h5", "--stpe", "both"), "unrecognized arguments: --stpe both."),
+        (("x.h5", "--step", "train"), "invalid choice: 'train'"),
+        (("x.h5", "--batch-size", "two"), "invalid int value: 'two'"),
+        (("x.h5", "--batch-size", "0"), "batch-size: Expected `int` >= 1"),
+        (("x.h5", "-f", "yaml"), "invalid choice: 'yaml'"),
+        (("x.h5", "-f", "json", "-f", "text"), "Standard output can take one format only."),
+        (("x.h5", "-o", "a", "-o", "b"), "-o is given 2 times for 1 format(s)."),
+        (("x.h5", "-o", "missing/r.txt"), "there is no folder missing"),
+        (("x.h5", "-o", "."), "is a folder"),
+        (("explain", "OPC999"), "There is no rule OPC999."),
+        (("diff", "a", "b"), "unrecognized arguments: a b."),
+    ],
+)
+def test_wrong_usage(
+    words: tuple[str, ...], message: str, opcheck: Opcheck, checked: list[tuple]
+) -> None:
+    code, out, err = opcheck(*words)
+    assert (code, out) == (3, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert checked == []
+
+
+def test_the_model_is_not_overwritten(
+    opcheck: Opcheck, checked: list[tuple], tmp_path: Path
+) -> None:
+    (tmp_path / "model.h5").write_bytes(b"weights")
+    code, _, err = opcheck("model.h5", "-o", "./model.h5")
+    assert (code, checked) == (3, [])
+    assert "would overwrite the model" in err
+
+
+def test_an_error_is_one_line_and_its_exit_code(
+    opcheck: Opcheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(*_: object, **__: object) -> None:
+        raise UnreadableModelError("x.h5 is empty.", hint="Save it again.")
+
+    monkeypatch.setattr("opcheck.pipeline.check", check)
+    assert opcheck("x.h5") == (2, "", "opcheck: x.h5 is empty. Save it again.\n")
+    code, _, err = opcheck("x.h5", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_a_bug_asks_to_be_reported(opcheck: Opcheck, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("opcheck.pipeline.check", check)
+    code, out, err = opcheck("x.h5")
+    assert (code, out) == (2, "")
+    assert "ZeroDivisionError: oops" in err
+    assert "--debug" in err
+    assert "Traceback" not in err
+    assert "Traceback" in opcheck("x.h5", "--debug")[2]
+
+
+def test_ctrl_c(opcheck: Opcheck, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("opcheck.pipeline.check", check)
+    assert opcheck("x.h5") == (2, "", "opcheck: interrupted\n")
+
+
+def test_explain(opcheck: Opcheck) -> None:
+    code, out, _ = opcheck("explain", "opc101")
+    assert code == 0
+    assert out.startswith("OPC101: No kernel for this op on the accelerator.\n\n## What it does\n")
+
+
+def test_targets(opcheck: Opcheck) -> None:
+    code, out, _ = opcheck("targets")
+    assert code == 0
+    assert "metal@1.2.0" in out
+    assert "directml@0.4.0" in out
+    assert "sha256" in out
+
+
+@pytest.mark.parametrize(("installed", "code"), [({"tensorflow": "2.18.1"}, 0), ({}, 2)])
+def test_doctor(
+    installed: dict[str, str], code: int, opcheck: Opcheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opcheck.installed.version_of", installed.get)
+    found, out, _ = opcheck("doctor")
+    assert found == code
+    assert ("No TensorFlow" in out) is (code == 2)
+    assert "2.18.1" in out or not installed
+    assert "tensorflow-metal" in out
+
+
+def test_report_renders_again(opcheck: Opcheck, tmp_path: Path, report: Report) -> None:
+    (tmp_path / "r.json").write_text(FORMATS["json"](report, Style()), "utf-8")
+    assert opcheck("report", "r.json") == (0, FORMATS["text"](report, Style()), "")
+    assert opcheck("report", "r.json", "-f", "json").out == FORMATS["json"](report, Style())
+
+
+def test_report_of_what_is_no_report(opcheck: Opcheck, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text("{}", "utf-8")
+    code, out, err = opcheck("report", "r.json")
+    assert (code, out) == (2, "")
+    assert "is not an opcheck report" in err
+
+
+def test_version_and_help() -> None:
+    for option in ("--version", "--help"):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([option])
+        assert stop.value.code == 0
+
+
+def test_main_exits_with_the_code() -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["explain", "nothing"])
+    assert stop.value.code == 3
+
+
+def test_python_m_opcheck() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "opcheck", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"opcheck {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import opcheck", ("tensorflow", "networkx", "h5py", "rich", "msgspec", "numpy")),
+        ("from opcheck import cli; cli.run(['explain', 'OPC101'])", ("tensorflow", "networkx")),
+        ("import opcheck.pipeline", ("tensorflow", "rich", "h5py")),
+    ],
+)
+def test_imports_stay_light(code: str, heavy: tuple[str, ...]) -> None:
+    test = f"{code}\nimport sys\nfound = set(sys.modules) & set({heavy!r})\nassert not found, found"
+    subprocess.run([sys.executable, "-c", test], check=True, stdout=subprocess.DEVNULL)
