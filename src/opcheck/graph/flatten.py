@@ -43,6 +43,7 @@ class _Frame:
     layer: str | None
     role: Role | None
     placed_prefix: str = ""
+    own_graph: bool = False
     sources: list[list[tuple[_Frame, str]]] = field(default_factory=list)
     control: list[tuple[_Frame, str]] = field(default_factory=list)
     callees: dict[str, list[_Frame]] = field(default_factory=dict)
@@ -84,6 +85,12 @@ class _Flattener:
             edges=tuple(edges),
             signatures=MappingProxyType(self._signatures),
             notes=tuple(dict.fromkeys(self._notes)),
+            arguments=frozenset(
+                frame.placed_prefix + name
+                for frame in self._frames
+                if frame.own_graph
+                for name in frame.argument
+            ),
         )
 
     # -- frames ---------------------------------------------------------------------------------
@@ -156,6 +163,7 @@ class _Flattener:
             layer=node.layer or frame.layer,
             role=node.role or frame.role,
             placed_prefix="" if own_graph else frame.placed_prefix + below,
+            own_graph=own_graph,
             sources=[[source] for source in data],
             control=[(frame, ref[1:]) for ref in node.inputs if ref.startswith("^")],
         )

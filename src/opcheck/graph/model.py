@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 class ModelGraph:
     """The ops of one step (inference or training), functions inlined.
 
-    ``signatures`` maps an op type to its argument names and types; ``notes`` says in words what
-    could not be walked, and an empty tuple means that everything was.
+    ``arguments`` are the arguments of bodies that are placed on their own, by the names they have
+    there: Grappler may put constants in their place. ``signatures`` maps an op type to its argument
+    names and types; ``notes`` says in words what could not be walked, and an empty tuple means that
+    everything was.
     """
 
     name: str
@@ -30,6 +32,7 @@ class ModelGraph:
     edges: tuple[Edge, ...]
     signatures: MappingProxyType[str, OpSignature]
     notes: tuple[str, ...] = ()
+    arguments: frozenset[str] = frozenset()
 
     @cached_property
     def by_id(self) -> MappingProxyType[str, OpNode]:

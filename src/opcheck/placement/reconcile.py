@@ -67,7 +67,7 @@ def reconcile(
     only_in_trace = []
     for (name, op), devices in traced.items():
         extra = len(devices) - wanted.get((name, op), 0)
-        if extra > 0 and _is_lowered(name, op):
+        if extra > 0 and (_is_lowered(name, op) or name in graph.arguments):
             lowered += extra
         elif extra > 0 and (name, op) not in wanted:
             only_in_trace.append(name)

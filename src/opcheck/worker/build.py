@@ -85,8 +85,9 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         try:
             if request.trust and api.major >= 3:
                 api.module.config.enable_unsafe_deserialization()
-            config = json.loads(safe.architecture)
-            model = api.model_from_config(config, {**custom, **_stand_ins(api)})
+            config = _config(safe.architecture)
+            known = {**api.experimental(), **custom, **_stand_ins(api)}
+            model = api.model_from_config(config, known)
         except Exception as error:
             failures.append(f"with {api.package} {api.version}: {first_line(error)}")
             continue
@@ -103,6 +104,16 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         f"{source.path} could not be rebuilt ({'; '.join(failures) or 'no Keras is installed'}).",
         hint=_hint(major),
     )
+
+
+def _config(text: str) -> dict[str, Any]:
+    """The config's JSON. The metadata of a SavedModel marks tuples; Keras 2 takes them as lists."""
+    config: dict[str, Any] = json.loads(text)
+    return config if "registered_name" in config else json.loads(text, object_hook=_untupled)
+
+
+def _untupled(value: dict[str, Any]) -> Any:
+    return value["items"] if value.get("class_name") in ("__tuple__", "TensorShape") else value
 
 
 def _stand_ins(api: KerasApi) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -39,19 +42,13 @@ class KerasApi:
             return utils.model_from_config(config, custom_objects=custom_objects)
         return self.module.models.model_from_config(config, custom_objects=custom_objects)
 
-    def compile_from_config(self, model: Any, config: dict[str, Any]) -> None:
-        """Compile with the loss, optimizer and metrics a file stores (already safe)."""
-        if "optimizer_config" not in config:
-            # Keras 3 does not compile with XLA on a Mac's GPU unless told to.
-            model.compile_from_config(config)
-            return
-        utils = self._internal(
-            "src.legacy.saving.saving_utils",
-            "src.saving.legacy.saving_utils",
-            "saving.legacy.saving_utils",
-            "saving.saving_utils",
-        )
-        model.compile(**utils.compile_args_from_training_config(config, {}))
+    def experimental(self) -> dict[str, Any]:
+        """Keras' own classes that live under ``experimental``, which it does not look up itself."""
+        found: dict[str, Any] = {}
+        for place in ("experimental", "layers.experimental.preprocessing"):
+            with contextlib.suppress(AttributeError):
+                found.update(vars(functools.reduce(getattr, place.split("."), self.module)))
+        return {name: value for name, value in found.items() if inspect.isclass(value)}
 
     def _internal(self, *candidates: str) -> Any:
         """The first importable of Keras' internal modules (they moved between versions)."""
@@ -68,8 +65,13 @@ def available(written_by: int | None) -> Iterator[KerasApi]:
 
     That is the environment's own Keras, then ``tf_keras`` (Keras 2) unless Keras 3 wrote the file.
     """
+    import tensorflow as tf
+
     packages = ("keras",) if written_by == 3 else ("keras", "tf_keras")
     for package in packages:
         if importlib.util.find_spec(package) is not None:
             module = importlib.import_module(package)
-            yield KerasApi(package, module, str(module.__version__))
+            version = str(module.__version__)
+            if package == "keras" and version.startswith("2."):
+                module = tf.keras  # all of Keras 2's API is only there
+            yield KerasApi(package, module, version)

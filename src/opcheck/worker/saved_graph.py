@@ -110,13 +110,16 @@ def _saved_model(path: str) -> dict[Step, StepFunction]:
 
 
 def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
-    """A concrete function as it is: traced long ago, only read now."""
+    """A concrete function as it is: traced long ago, only read now.
+
+    (AutoGraph converts these functions, and its ``zip`` knows no ``strict`` in TensorFlow 2.10.)
+    """
     names = [spec.name for spec in specs]
 
     def make() -> Callable[..., Any]:
         def inference(*tensors: Any) -> Any:
             with contextlib.suppress(TypeError):
-                return concrete(**dict(zip(names, tensors, strict=True)))
+                return concrete(**dict(zip(names, tensors)))  # noqa: B905
             return concrete(*tensors)
 
         return inference
@@ -136,7 +139,7 @@ def _training(
         if callable(loaded) and len(tensors) == 1:
             with contextlib.suppress(TypeError, ValueError):  # no such call was saved
                 return tf.nest.flatten(loaded(tensors[0], training=True))
-        return tf.nest.flatten(signature(**dict(zip(names, tensors, strict=True))))
+        return tf.nest.flatten(signature(**dict(zip(names, tensors))))  # noqa: B905
 
     def make() -> Callable[..., Any]:
         def train(*tensors: Any) -> Any:
@@ -144,7 +147,7 @@ def _training(
                 outputs = [out for out in forward(tensors) if out.dtype.is_floating]
                 loss = tf.add_n([tf.reduce_mean(tf.square(out)) for out in outputs])
             gradients = tape.gradient(loss, variables)
-            for variable, gradient in zip(variables, gradients, strict=True):
+            for variable, gradient in zip(variables, gradients):  # noqa: B905
                 if gradient is not None:
                     tf.raw_ops.ResourceApplyGradientDescent(
                         var=variable.handle,

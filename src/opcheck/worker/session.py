@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from opcheck.errors import BuildError, MissingTensorFlowError
 from opcheck.worker.protocol import (
-    Step,
     TracedStep,
     WorkerEnvironment,
     WorkerReply,
@@ -23,20 +24,36 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     progress("importing TensorFlow")
     tf = _tensorflow()
     if request.source.architecture is None and request.source.format != "factory":
-        from opcheck.worker.saved_graph import check_saved_graph
+        return _check_graph(request, folder, progress, tf)
+    try:
+        return _check_keras(request, folder, progress, tf)
+    except BuildError as error:
+        if request.source.format != "savedmodel":
+            raise
+        # The layers cannot be rebuilt here, but the graphs they were saved as are there.
+        reply = _check_graph(request, folder, progress, tf)
+        note = f"Read as a graph, because {error.message}"
+        return msgspec.structs.replace(reply, notes=(note, *reply.notes))
 
-        return check_saved_graph(request, folder / "log", progress, environment(tf, None))
 
+def _check_graph(
+    request: WorkerRequest, folder: Path, progress: Callable[[str], None], tf: Any
+) -> WorkerReply:
+    from opcheck.worker.saved_graph import check_saved_graph
+
+    return check_saved_graph(request, folder / "log", progress, environment(tf, None))
+
+
+def _check_keras(
+    request: WorkerRequest, folder: Path, progress: Callable[[str], None], tf: Any
+) -> WorkerReply:
     from opcheck.worker.build import build
     from opcheck.worker.keras_steps import inference_step, training_step
-    from opcheck.worker.steps import trace
+    from opcheck.worker.steps import first_line, trace
 
     progress("building the model")
     built = build(request)
-    makers: dict[Step, Callable[[Any], Any]] = {
-        "inference": inference_step,
-        "training": training_step,
-    }
+    makers = {"inference": inference_step, "training": training_step}
     steps = []
     for step in request.steps:
         progress(f"tracing the {step} step")
@@ -47,9 +64,9 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
             if step == "inference":
                 raise BuildError(
                     f"{request.source.path}: the inference function could not be traced: "
-                    f"{_line(error)}."
+                    f"{first_line(error)}."
                 ) from error
-            steps.append(TracedStep(step, None, error=_line(error)))
+            steps.append(TracedStep(step, None, error=first_line(error)))
     return WorkerReply(
         environment(tf, built.api), built.layers, tuple(steps), built.replaced, built.notes
     )
@@ -93,12 +110,6 @@ def _tensorflow() -> Any:
     # TensorFlow reads this when it starts its devices, so it must come first.
     tf.debugging.set_log_device_placement(True)
     return tf
-
-
-def _line(error: BaseException) -> str:
-    from opcheck.worker.steps import first_line
-
-    return first_line(error)
 
 
 class _Progress:

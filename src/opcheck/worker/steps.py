@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from opcheck.worker.device_log import read_device_log
 from opcheck.worker.inputs import example
 from opcheck.worker.protocol import DeviceLogEntry, Step, TracedStep
 from opcheck.worker.raw_graph import raw_graph
+
+_EXCEPTION = re.compile(r"[A-Z]\w*(Error|Exception|Interrupt): ")
+_LONGEST = 500  # characters of an error
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,14 @@ def trace(function: StepFunction, log: Path, batch_size: int, *, run: bool) -> T
 
 def first_line(error: BaseException) -> str:
     """An exception as one line a person can read."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = str(error).partition("Call arguments received by")[0]  # Keras' own appendix
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and lines[0] == "in user code:":  # AutoGraph: a traceback, then the message
-        lines = lines[-1:]
-    elif lines and lines[0].startswith("Exception encountered when calling"):  # Keras
-        lines = [" ".join(lines[:2])] if len(lines) > 1 else lines
-    return f"{type(error).__name__}: {lines[0][:500]}" if lines else type(error).__name__
+        named = [line for line in lines if _EXCEPTION.match(line)]
+        return (named or lines)[-1][:_LONGEST]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):  # Keras
+        lines = [" ".join(lines[:2])]
+    return f"{type(error).__name__}: {lines[0]}"[:_LONGEST] if lines else type(error).__name__
 
 
 def _concrete(function: StepFunction) -> Any:

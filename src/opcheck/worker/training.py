@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from opcheck.worker.compile_config import compile_as_stored
 from opcheck.worker.inputs import spec_of
 from opcheck.worker.keras_api import KerasApi
 
@@ -34,7 +35,7 @@ def prepare(model: Any, api: KerasApi, stored: dict[str, Any] | None) -> Trainin
     compiled = getattr(model, "optimizer", None) is not None and _loss(model) is not None
     if not compiled and stored is not None:
         try:
-            api.compile_from_config(model, stored)
+            compile_as_stored(model, api, stored)
             compiled = _loss(model) is not None and model.optimizer is not None
         except Exception as error:
             notes.append(f"The stored loss and optimizer could not be rebuilt: {_one_line(error)}")
