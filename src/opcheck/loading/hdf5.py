@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from opcheck.errors import UnreadableModelError
+from opcheck.loading.hdf5_attributes import root_attributes
 from opcheck.loading.jsontree import MAX_BYTES, parse_object
 from opcheck.loading.stored import StoredModel, model_from_config
 from opcheck.loading.types import Hazard
@@ -18,6 +19,7 @@ from opcheck.loading.types import Hazard
 if TYPE_CHECKING:
     import h5py
 
+_NAMES = frozenset({"model_config", "training_config", "keras_version", "backend", "layer_names"})
 _WEIGHT_GROUPS = frozenset({"layers", "vars", "_layer_checkpoint_dependencies", "optimizer"})
 
 
@@ -26,10 +28,14 @@ def read_hdf5(file: BinaryIO, path: str) -> StoredModel:
 
     Raises UnreadableModelError when the file is damaged, holds only weights, or is not by Keras.
     """
-    attributes, links, foreign = _open(file, path)
-    text = attributes.get("model_config")
-    if text is None:
-        raise _no_model(path, attributes, links)
+    attributes = root_attributes(file, _NAMES, MAX_BYTES)
+    foreign: dict[str, str] = {}
+    if not attributes or not attributes.get("model_config"):
+        file.seek(0)
+        attributes, links, foreign = _ask_h5py(file, path)
+        if not attributes.get("model_config"):
+            raise _no_model(path, attributes, links)
+    text = attributes["model_config"]
     root = parse_object(text, f"The model_config of {path}")
     training = attributes.get("training_config")
     stored = model_from_config(
@@ -46,14 +52,13 @@ def read_hdf5(file: BinaryIO, path: str) -> StoredModel:
     return msgspec.structs.replace(stored, hazards=stored.hazards + hazards)
 
 
-def _open(file: BinaryIO, path: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
+def _ask_h5py(file: BinaryIO, path: str) -> tuple[dict[str, str], list[str], dict[str, str]]:
     """The attributes, the names in the root group, and those among them that are links."""
-    import h5py  # 0.1 s and 25 MB, needed only here
+    import h5py  # 0.1 s and 30 MB, for files that Keras did not write in the usual way
 
     try:
         with h5py.File(file, "r") as h5:
-            names = ("model_config", "training_config", "keras_version", "backend", "layer_names")
-            attributes = {name: _text(h5, name) for name in names if name in h5.attrs}
+            attributes = {name: _text(h5, name) for name in _NAMES if name in h5.attrs}
             links = [str(name) for name in islice(h5, 1000)]
             foreign = {}
             for name in links:

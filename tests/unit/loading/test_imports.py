@@ -14,7 +14,7 @@ HEAVY = "tensorflow keras tf_keras networkx rich google.protobuf tabulate".split
 @pytest.mark.parametrize(
     ("spec", "unused"),
     [
-        (str(FIXTURES / "mobilenet_v2-k2.10.h5"), ["zipfile"]),
+        (str(FIXTURES / "mobilenet_v2-k2.10.h5"), ["h5py", "numpy", "zipfile"]),
         (str(FIXTURES / "mnist_cnn-k3.15.keras"), ["h5py", "numpy"]),
         (str(FIXTURES / "mnist_cnn-k2.10-savedmodel"), ["h5py", "numpy"]),
         (str(FIXTURES / "mnist_cnn-k2.10.pb"), ["h5py", "numpy"]),
