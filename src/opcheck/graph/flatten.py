@@ -123,21 +123,38 @@ class _Flattener:
                     frame, node, chosen, "", data, own_graph=bool(function.api_implements)
                 )
         elif node.op in _LOOPS:
-            for part in ("cond", "body"):
-                function = self._function(frame, node, bodies[part][0])
-                if function is not None:
-                    yield self._frame(frame, node, function, f"{part}/", data)
+            yield from self._loop(frame, node, bodies, data)
         elif node.op in _BRANCHES:
             named = {"then_branch": "then", "else_branch": "else"}
-            for attribute, names in node.functions:
-                for index, name in enumerate(names):
-                    function = self._function(frame, node, name)
+            for attribute, branches in node.functions:
+                for index, branch in enumerate(branches):
+                    function = self._function(frame, node, branch)
                     part = named.get(attribute, f"branch_{index}")
                     if function is not None:
                         yield self._frame(frame, node, function, f"{part}/", data[1:])
         else:
             names = ", ".join(sorted({n for _, names in node.functions for n in names}))
             self._notes.append(f"{node.op} {node.name} runs {names} itself; it was not walked.")
+
+    def _loop(
+        self,
+        frame: _Frame,
+        node: RawNode,
+        bodies: Mapping[str, tuple[str, ...]],
+        data: list[tuple[_Frame, str]],
+    ) -> list[_Frame]:
+        """Condition and body: an argument is what came in, or what the body left last time."""
+        parts = {}
+        for part in ("cond", "body"):
+            function = self._function(frame, node, bodies[part][0])
+            if function is not None:
+                parts[part] = self._frame(frame, node, function, f"{part}/", data)
+        if "body" in parts:
+            body = parts["body"]
+            for callee in parts.values():
+                for sources, result in zip(callee.sources, body.function.results, strict=False):
+                    sources.append((body, result))
+        return list(parts.values())
 
     def _function(self, frame: _Frame, node: RawNode, name: str) -> RawFunction | None:
         found = self._functions.get(name)

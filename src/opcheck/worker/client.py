@@ -50,13 +50,17 @@ def run(
 def _start(folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "opcheck.worker", str(folder)],
+            _command(folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=_environment(),
             start_new_session=True,  # so that Ctrl-C and the end reach its children too
         )
+
+
+def _command(folder: Path) -> list[str]:
+    return [sys.executable, "-m", "opcheck.worker", str(folder)]
 
 
 def _environment() -> dict[str, str]:

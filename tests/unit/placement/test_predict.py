@@ -1,0 +1,172 @@
+"""Verdicts and their reasons, each rule of the placer on its own."""
+
+from __future__ import annotations
+
+from opcheck.graph import ARGUMENT, ModelGraph
+from opcheck.placement import Placement, predict
+from opcheck.targets import Target
+
+from .registry import graph, kernel, op, target
+
+ADD = [kernel("AddV2", "GPU", T="float32"), kernel("AddV2", "CPU", T="float32 int64 float64")]
+
+
+def only(model: ModelGraph, on: Target, **more: dict[str, str]) -> Placement:
+    (placement,) = predict(model, on, **more)
+    return placement
+
+
+def verdicts(model: ModelGraph, on: Target) -> dict[str, tuple[str, str]]:
+    return {p.op_id: (p.verdict, p.reason.code) for p in predict(model, on)}
+
+
+def test_a_matching_kernel_of_the_plugin() -> None:
+    found = only(graph([op("add", "AddV2", inputs="float32 float32")]), target(*ADD))
+    assert (found.verdict, found.evidence, found.reason.code) == (
+        "accelerator",
+        "predicted",
+        "kernel",
+    )
+    assert found.reason.message == "tensorflow-metal 9.9 registers AddV2 with T=float32"
+
+
+def test_a_device_generic_kernel_of_core() -> None:
+    generic = kernel("Identity", "DEFAULT", T="float32")
+    found = only(graph([op("id", "Identity", inputs="float32")]), target(generic))
+    assert (found.verdict, found.reason.message) == (
+        "accelerator",
+        "TensorFlow 2.18.1 registers Identity with T=float32",
+    )
+
+
+def test_another_dtype_names_what_is_registered() -> None:
+    found = only(graph([op("add", "AddV2", inputs="int64 int64", outputs="int64")]), target(*ADD))
+    assert (found.verdict, found.reason.code) == ("cpu", "dtype")
+    assert found.reason.message == (
+        "AddV2 with T=int64: tensorflow-metal 9.9 registers AddV2 for float32"
+    )
+
+
+def test_no_kernel_on_the_accelerator() -> None:
+    found = only(
+        graph([op("e", "Einsum", inputs="float32")]), target(kernel("Einsum", "CPU", T="float32"))
+    )
+    assert (found.verdict, found.reason.code, found.reason.message) == (
+        "cpu",
+        "no-kernel",
+        "tensorflow-metal 9.9 registers no Einsum",
+    )
+
+
+def test_no_kernel_anywhere_fails() -> None:
+    fused = kernel("CudnnRNN", "XPU", T="float32")
+    found = only(graph([op("rnn", "CudnnRNN", inputs="float32")]), target(fused))
+    assert (found.verdict, found.reason.code) == ("fails", "no-kernel-anywhere")
+
+
+def test_an_op_nobody_knows_is_not_called_a_failure() -> None:
+    found = only(graph([op("my", "MyOp", inputs="float32")]), target(*ADD))
+    assert (found.verdict, found.reason.code) == ("unknown", "unknown-op")
+
+
+def test_an_xla_call_fails_without_a_compiler() -> None:
+    call = op("call", "PartitionedCall", inputs="float32", attrs=(("_XlaMustCompile", True),))
+    found = only(graph([call]), target(kernel("PartitionedCall", "DEFAULT")))
+    assert (found.verdict, found.reason.code) == ("fails", "no-xla")
+    assert "METAL has no XLA compiler" in found.reason.message
+
+
+def test_a_layer_that_was_not_rebuilt_is_unknown() -> None:
+    model = graph([op("add", "AddV2", inputs="float32 float32", layer="mine")])
+    found = only(model, target(*ADD), opaque={"mine": "mine is custom and was not run"})
+    assert (found.verdict, found.reason.code, found.reason.message) == (
+        "unknown",
+        "opaque",
+        "mine is custom and was not run",
+    )
+
+
+def test_a_shared_variable_keeps_its_ops_together() -> None:
+    """The gradient update has no kernel, so the forward read of the same variable moves with it."""
+    on = target(
+        kernel("ReadVariableOp", "DEFAULT"),
+        kernel("ReadVariableOp", "CPU"),
+        kernel("ResourceSparseApplyAdam", "CPU"),
+    )
+    model = graph(
+        [
+            op("read", "ReadVariableOp", inputs="resource"),
+            op("update", "ResourceSparseApplyAdam", inputs="resource", outputs=""),
+            op("other", "ReadVariableOp", inputs="resource"),
+        ],
+        [(f"{ARGUMENT}kernel", "read"), (f"{ARGUMENT}kernel", "update"), (f"{ARGUMENT}b", "other")],
+    )
+    assert verdicts(model, on) == {
+        "read": ("cpu", "colocated"),
+        "update": ("cpu", "no-kernel"),
+        "other": ("accelerator", "kernel"),
+    }
+    message = predict(model, on)[0].reason.message
+    assert message == (
+        "shares a resource with ResourceSparseApplyAdam, and tensorflow-metal 9.9 registers no "
+        "ResourceSparseApplyAdam"
+    )
+
+
+def test_colocation_by_name() -> None:
+    on = target(*ADD, kernel("Neg", "GPU", T="float32"), kernel("Neg", "CPU", T="float32"))
+    model = graph(
+        [
+            op("add", "AddV2", inputs="int64 int64", outputs="int64"),
+            op("neg", "Neg", inputs="float32", attrs=(("_class", ("loc:@add",)),)),
+        ]
+    )
+    assert verdicts(model, on)["neg"] == ("cpu", "colocated")
+
+
+def test_a_shape_follows_its_input() -> None:
+    on = target(*ADD, kernel("Shape", "GPU", host=("output",)), kernel("Shape", "CPU"))
+    model = graph(
+        [
+            op("add", "AddV2", inputs="int64 int64", outputs="int64"),
+            op("shape", "Shape", inputs="int64", outputs="int32"),
+        ],
+        [("add", "shape")],
+    )
+    assert verdicts(model, on)["shape"] == ("cpu", "placer-heuristic")
+
+
+def test_a_constant_follows_its_only_kind_of_consumer() -> None:
+    const = [kernel("Const", "GPU", T="float32"), kernel("Const", "CPU")]
+    on = target(*ADD, *const)
+    ops = [
+        op("c", "Const", outputs="float32"),
+        op("lost", "AddV2", inputs="float64 float64", outputs="float64"),
+        op("add", "AddV2", inputs="float32 float32"),
+    ]
+    assert verdicts(graph(ops, [("c", "lost")]), on)["c"] == ("cpu", "placer-heuristic")
+    both = graph(ops, [("c", "lost"), ("c", "add")])
+    assert verdicts(both, on)["c"] == ("accelerator", "kernel")
+
+
+def test_data_in_host_memory_is_not_on_the_accelerator() -> None:
+    on = target(
+        kernel("Pack", "DEFAULT", host=("values", "output")),
+        kernel("Reshape", "GPU", host=("shape",), T="float32"),
+        kernel("Shape", "GPU", host=("output",)),
+        kernel("Range", "DEFAULT", host=("start", "limit", "delta", "output")),
+    )
+    model = graph(
+        [
+            op("pack", "Pack", inputs="float32"),
+            op("reshape", "Reshape", inputs="float32 int32"),
+            op("shape", "Shape", inputs="float32", outputs="int32"),
+            op("range", "Range", inputs="int32", outputs="int32"),
+        ]
+    )
+    assert {k: v[0] for k, v in verdicts(model, on).items()} == {
+        "pack": "host-pinned",
+        "reshape": "accelerator",  # only its shape argument is on the host
+        "shape": "accelerator",
+        "range": "host-pinned",
+    }

@@ -1,0 +1,65 @@
+"""The placer's log against the graph we analyse."""
+
+from __future__ import annotations
+
+from opcheck.placement import predict, reconcile
+from opcheck.worker.protocol import DeviceLogEntry
+
+from .registry import graph, kernel, op, target
+
+ON = target(kernel("AddV2", "GPU", T="float32"), kernel("AddV2", "CPU", T="float32 int64"))
+MODEL = graph([op("a", "AddV2", inputs="float32"), op("loop/body/b", "AddV2", inputs="float32")])
+
+
+def log(*lines: str) -> tuple[DeviceLogEntry, ...]:
+    return tuple(DeviceLogEntry(*line.split()) for line in lines)
+
+
+def test_counters_and_lowered_nodes_are_seen_through() -> None:
+    result = reconcile(
+        MODEL,
+        predict(MODEL, ON),
+        log(
+            "a AddV2 CPU:0",
+            "loop/body/_12/b AddV2 CPU:0",
+            "loop/merge/_3 Merge CPU:0",
+            "loop/loop_body_control/_5 Identity CPU:0",
+            "Func/loop/body/input/_7 Identity CPU:0",
+            "loop/LoopExecuted/_9 NoOp CPU:0",
+        ),
+    )
+    assert (result.matched, result.lowered) == (2, 4)
+    assert result.only_in_graph == result.only_in_trace == ()
+
+
+def test_what_only_one_side_has_is_named() -> None:
+    result = reconcile(MODEL, predict(MODEL, ON), log("a AddV2 CPU:0", "c Identity CPU:0"))
+    assert result.only_in_graph == ("loop/body/b",)
+    assert result.only_in_trace == ("c",)
+
+
+def test_here_the_devices_say_nothing_about_the_target() -> None:
+    placements = predict(MODEL, ON)
+    result = reconcile(MODEL, placements, log("a AddV2 CPU:0", "loop/body/_1/b AddV2 CPU:0"))
+    assert result.placements == placements
+    assert result.disagreements == ()
+
+
+def test_on_the_target_the_log_is_the_truth() -> None:
+    result = reconcile(
+        MODEL,
+        predict(MODEL, ON),
+        log("a AddV2 GPU:0", "loop/body/_1/b AddV2 CPU:0"),
+        device_type="GPU",
+    )
+    assert [(p.verdict, p.evidence) for p in result.placements] == [
+        ("accelerator", "observed"),
+        ("cpu", "observed"),
+    ]
+    (wrong,) = result.disagreements
+    assert (wrong.op, wrong.predicted, wrong.traced) == ("loop/body/b", "GPU", "CPU")
+
+
+def test_an_op_the_log_does_not_show_stays_predicted() -> None:
+    result = reconcile(MODEL, predict(MODEL, ON), log("a AddV2 GPU:0"), device_type="GPU")
+    assert [p.evidence for p in result.placements] == ["observed", "predicted"]
