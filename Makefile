@@ -50,8 +50,9 @@ fixtures:  ## save the fixture models again; needs Python 3.6 to 3.13 and an hou
 bench: .venv-demo/installed  ## time and memory, against a bare script
 	.venv-demo/bin/python bench/run.py
 
-docs: .venv-docs/installed  ## the generated pages: rules, targets, the JSON Schema
-	.venv-docs/bin/python docs/generate.py
+docs: .venv-docs/installed  ## what is generated: the rule pages, the JSON Schema
+	.venv-docs/bin/python -m opcheck.rules.docs docs/rules
+	.venv-docs/bin/python -m opcheck.report.schema
 
 clean:  ## remove every environment and cache
 	rm -rf .venv-* .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist

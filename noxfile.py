@@ -61,7 +61,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=list(PYTHONS), allow_parallel=True)
 def unit(session: nox.Session) -> None:
     """Without TensorFlow and without the extras: the command must work on the core alone."""
-    session.install(".[test]")
+    session.install("--editable", ".[test]")
     session.run("python", "-c", MUST_LACK_TENSORFLOW)
     session.run("pytest", "tests/unit", *session.posargs)
 
@@ -72,7 +72,7 @@ def functional(session: nox.Session) -> None:
     _install_tensorflow(session, DEFAULT_TENSORFLOW)
     dist = Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    session.run(*"python -m pip wheel --quiet --no-deps --wheel-dir".split(), str(dist), ".")
+    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", ".", "-w", str(dist))
     (wheel,) = dist.glob("opcheck-*.whl")
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(f"{wheel}[test]")
@@ -84,7 +84,7 @@ def functional(session: nox.Session) -> None:
 def tf(session: nox.Session, tensorflow: str) -> None:
     """The worker with real TensorFlow."""
     _install_tensorflow(session, tensorflow)
-    session.install(".[test]")
+    session.install("--editable", ".[test]")
     session.run("pytest", "tests/tf", *session.posargs)
 
 
