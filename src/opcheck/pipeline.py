@@ -62,6 +62,7 @@ def check(
         batch_size=options.batch_size,
     )
     reply = worker.run(request, timeout=options.timeout, progress=progress)
+    reply = _applicable(reply, options)
     progress("placing the ops")
     results = [
         _judge(source, reply, step, target, options) for target in chosen for step in reply.steps
@@ -71,6 +72,21 @@ def check(
     return msgspec.structs.replace(report, verdict=verdict)
 
 
+def _applicable(reply: WorkerReply, options: Options) -> WorkerReply:
+    """Without the steps that the model does not have, unless they were asked for by name.
+
+    A frozen graph has no training step: that is a note on the model, not a gap in the report.
+    """
+    absent = [step for step in reply.steps if step.graph is None and step.error is None]
+    if options.step != "both" or len(absent) == len(reply.steps):
+        return reply
+    return msgspec.structs.replace(
+        reply,
+        steps=tuple(step for step in reply.steps if step not in absent),
+        notes=reply.notes + tuple(note for step in absent for note in step.notes),
+    )
+
+
 def _judge(
     source: ModelSource, reply: WorkerReply, step: TracedStep, target: Target, options: Options
 ) -> Result:
@@ -78,7 +94,7 @@ def _judge(
     layers = reply.layers or source.layers
     subject = partial(Subject, source, layers, reply.environment, target, step.step)
     if step.graph is None:
-        why = step.error or "The step could not be traced."
+        why = step.error or " ".join(step.notes) or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)
     ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
     opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}

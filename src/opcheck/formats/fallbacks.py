@@ -13,7 +13,7 @@ from opcheck.formats.tables import paragraph, shortened, table
 from opcheck.report import Op, Result
 
 _MOST_ROWS = 40
-_COLUMNS = {"inference": "infer", "training": "train"}
+_SHORT = {"inference": "infer", "training": "train"}
 _WORST_FIRST = {"fails": 0, "unknown": 1, "cpu": 2, "host-pinned": 3}
 
 
@@ -29,7 +29,7 @@ class _Kind:
 
 
 def fallback_lines(results: Sequence[Result], style: Style) -> list[str]:
-    """The results are those of one target, one a step; each step has its column of counts."""
+    """The results are those of one target, one a step; each op is counted for each step."""
     first_of: dict[_Kind, Op] = {}
     matter: Counter[tuple[_Kind, str]] = Counter()
     minor: Counter[str] = Counter()
@@ -45,7 +45,7 @@ def fallback_lines(results: Sequence[Result], style: Style) -> list[str]:
         minor |= seen  # the same small ops come back in the next step: show the larger count
     lines = _table(first_of, matter, results, style) if first_of else []
     if minor:
-        kinds = [f"{name} {times(n)}" if n > 1 else name for name, n in minor.most_common()]
+        kinds = [f"{name} {times(str(n))}" if n > 1 else name for name, n in minor.most_common()]
         text = f"{count(sum(minor.values()), 'op')} of little weight: {shortened(kinds, 8)}."
         lines += paragraph(text, width=style.width)
     return lines
@@ -55,14 +55,15 @@ def dtype(op: Op) -> str:
     """The dtype one would name: ``T`` where the op has one, else every dtype it has."""
     values = [op.dtypes["T"]] if "T" in op.dtypes else list(op.dtypes.values())
     flat = (v for value in values for v in ((value,) if isinstance(value, str) else value))
-    return ", ".join(map(printable, dict.fromkeys(flat)))
+    return "/".join(map(printable, dict.fromkeys(flat)))
 
 
 def _kind(op: Op) -> _Kind:
+    stand_in = op.reason.code == "opaque"  # its ops are not the layer's own
     return _Kind(
         layer=printable(op.layer or "-"),
-        op=printable(op.op),
-        dtype=dtype(op),
+        op="(stand-in)" if stand_in else printable(op.op),
+        dtype="-" if stand_in else dtype(op),
         verdict=op.verdict,
         reason=op.reason.code,
     )
@@ -79,13 +80,14 @@ def _table(
     rows: list[list[str]] = []
     layer = None
     for kind in kinds[:_MOST_ROWS]:
-        counts = [times(matter[kind, step]) if matter[kind, step] else "-" for step in steps]
+        counts = "/".join(str(matter[kind, step]) for step in steps)
         reason = printable(first_of[kind].reason.message)
         name = kind.layer if kind.layer != layer else ""
-        rows.append([name, kind.op, kind.dtype, *counts, kind.verdict, reason])
+        rows.append([name, f"{kind.op} {times(counts)}", kind.dtype, kind.verdict, reason])
         layer = kind.layer
-    headers = ("layer", "op", "dtype", *(_COLUMNS[step] for step in steps), "verdict", "reason")
-    lines = table(headers, rows, width=style.width, wrap=("layer", "reason"))
+    op = f"op {times('/'.join(_SHORT[step] for step in steps))}"
+    headers = ("layer", op, "dtype", "verdict", "reason")
+    lines = table(headers, rows, width=style.width, wrap={"layer": 1, "reason": 2})
     hidden = len(kinds) - _MOST_ROWS
     if hidden > 0:
         lines.append(f"... and {hidden} more rows; --format json has every op.")

@@ -53,7 +53,7 @@ def layer_table(layers: tuple[LayerNode, ...], style: Style) -> list[str]:
         for layer in layers
     ]
     headers = ("layer", "class", "module", "kind")
-    return table(headers, rows, width=style.width, wrap=("layer", "module"))
+    return table(headers, rows, width=style.width, wrap={"layer": 1, "module": 1})
 
 
 def hazard_lines(hazards: tuple[Hazard, ...], style: Style) -> list[str]:

@@ -17,6 +17,6 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def times(number: int) -> str:
-    """The number behind a multiplication sign."""
+def times(number: str) -> str:
+    """A number behind a multiplication sign."""
     return f"\u00d7{number}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
 _GAP = 2  # columns that tabulate's "simple" style puts between two columns,
 _BESIDE_HEADER = 2  # and that it leaves beside a header
-_NARROWEST = 24
+_NARROWEST = 16
 
 
 def table(
@@ -18,9 +18,9 @@ def table(
     rows: Sequence[Sequence[str]],
     *,
     width: int,
-    wrap: Sequence[str],
+    wrap: Mapping[str, int],
 ) -> list[str]:
-    """The lines of a table; the columns named in ``wrap`` share what the others leave."""
+    """The lines of a table; the columns in ``wrap`` share, by weight, what the others leave."""
     widest = [
         max(len(header) + _BESIDE_HEADER, *(len(row[i]) for row in rows))
         for i, header in enumerate(headers)
@@ -29,9 +29,12 @@ def table(
     fixed = sum(size for i, size in enumerate(widest) if i not in wrapped)
     room = width - fixed - _GAP * (len(headers) - 1)
     limits: dict[int, int] = {}
-    for left, i in zip(range(len(wrapped), 0, -1), wrapped, strict=True):
-        limits[i] = min(widest[i], max(_NARROWEST, room // left))
+    weight = sum(wrap.values())
+    for i in wrapped:
+        share = room * wrap[headers[i]] // weight
+        limits[i] = min(widest[i], max(_NARROWEST, share))
         room -= limits[i]
+        weight -= wrap[headers[i]]
     cells = [
         [folded(cell, limits[i]) if i in limits else cell for i, cell in enumerate(row)]
         for row in rows

@@ -47,6 +47,11 @@ def _head(report: Report, style: Style) -> list[str]:
     return [
         *paragraph(line, width=style.width),
         *paragraph(headline(report.model), width=style.width),
+        *(
+            line
+            for note in report.model.notes
+            for line in paragraph(printable(note), width=style.width, first="  ")
+        ),
     ]
 
 
@@ -179,10 +184,10 @@ def _assumed(report: Report, style: Style) -> list[str]:
     lines: dict[str, None] = {}
     for result in report.results:
         chosen = {"loss": result.loss, "optimizer": result.optimizer}
-        for what in result.defaults:
-            name = chosen.get(what)
-            value = f"{what} {printable(name)}" if name else printable(what)
-            lines[f"Assumed for {result.step}: {value} (the file stores none)."] = None
+        named = (f"{what} {chosen.get(what) or ''}".rstrip() for what in result.defaults)
+        text = ", ".join(map(printable, named))
+        if text:
+            lines[f"Assumed for {result.step}, for the file stores none: {text}."] = None
     return [line for text in lines for line in paragraph(text, width=style.width)]
 
 

@@ -31,13 +31,29 @@ class Rule(ABC):
 
 @dataclass(frozen=True)
 class Group:
-    """Ops of one layer that have their type, their dtypes and the kind of reason in common."""
+    """Ops that make one finding. ``key`` is what they have in common, and what identifies it.
 
-    layer: str | None
-    op_type: str
-    dtypes: Dtypes
-    reason: Reason
+    The reason's message may name a single op, so groups quote that of their first.
+    """
+
+    key: tuple[str | None, ...]
     ops: tuple[PlacedOp, ...]
+
+    @property
+    def layer(self) -> str | None:
+        return self.ops[0].node.layer_path
+
+    @property
+    def op_type(self) -> str:
+        return self.ops[0].node.op_type
+
+    @property
+    def dtypes(self) -> Dtypes:
+        return self.ops[0].node.dtypes
+
+    @property
+    def reason(self) -> Reason:
+        return self.ops[0].placement.reason
 
     @property
     def severity(self) -> Severity:
@@ -65,8 +81,13 @@ class OpRule(Rule):
         """What to do about it, or ``None`` where nothing is known to help."""
         return None
 
+    def key(self, op: PlacedOp) -> tuple[str | None, ...]:
+        """Ops of the same key are one finding: by layer, op type, dtypes and kind of reason."""
+        node = op.node
+        return (node.layer_path, node.op_type, repr(node.dtypes), op.placement.reason.code)
+
     def check(self, subject: Subject) -> Iterator[Finding]:
-        for group in groups(op for op in subject.ops if self.applies(op)):
+        for group in self._groups(subject):
             yield Finding(
                 code=self.code,
                 severity=group.severity,
@@ -75,30 +96,16 @@ class OpRule(Rule):
                 ops=tuple(op.node.id for op in group.ops),
                 reason=group.reason,
                 fix=self.fix(group, subject),
-                fingerprint=fingerprint(
-                    self.code,
-                    subject.target.plugin,
-                    group.layer,
-                    group.op_type,
-                    repr(group.dtypes),
-                    group.reason.code,
-                ),
+                fingerprint=fingerprint(self.code, subject.target.plugin, *group.key),
             )
 
-
-def groups(ops: Iterator[PlacedOp]) -> list[Group]:
-    """The ops grouped, in the order in which each group's first op appears.
-
-    The reason's message may name a single op, so groups go by its code and quote the first message.
-    """
-    found: defaultdict[tuple[str | None, str, Dtypes, str], list[PlacedOp]] = defaultdict(list)
-    for op in ops:
-        node = op.node
-        found[node.layer_path, node.op_type, node.dtypes, op.placement.reason.code].append(op)
-    return [
-        Group(layer, op_type, dtypes, members[0].placement.reason, tuple(members))
-        for (layer, op_type, dtypes, _), members in found.items()
-    ]
+    def _groups(self, subject: Subject) -> list[Group]:
+        """In the order in which each group's first op appears."""
+        found: defaultdict[tuple[str | None, ...], list[PlacedOp]] = defaultdict(list)
+        for op in subject.ops:
+            if self.applies(op):
+                found[self.key(op)].append(op)
+        return [Group(key, tuple(members)) for key, members in found.items()]
 
 
 def sentence(reason: Reason) -> str:

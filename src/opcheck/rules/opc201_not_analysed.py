@@ -31,6 +31,10 @@ class NotAnalysed(OpRule):
     def applies(self, op: PlacedOp) -> bool:
         return op.placement.verdict == "unknown" and op.placement.reason.code == "opaque"
 
+    def key(self, op: PlacedOp) -> tuple[str | None, ...]:
+        """One finding a layer: the ops are the stand-in's, and say nothing."""
+        return (op.node.layer_path,)
+
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
         return f"What this layer computes was not analysed: {sentence(group.reason)}"
 

@@ -50,7 +50,7 @@ def test_folded_breaks_at_slashes_and_spaces() -> None:
 
 
 def test_table_gives_room_to_the_wrapped_columns() -> None:
-    lines = table(("a", "b"), [("x" * 10, "word " * 20)], width=60, wrap=("b",))
+    lines = table(("a", "b"), [("x" * 10, "word " * 20)], width=60, wrap={"b": 1})
     assert max(map(len, lines)) <= 60
     assert len(lines) > 3
 

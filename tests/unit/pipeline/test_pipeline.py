@@ -152,6 +152,25 @@ def test_a_step_without_a_graph_does_not_pass(
     assert report.results[1].incomplete == ("ValueError: no gradient",)
 
 
+def test_a_step_that_does_not_exist_is_a_note(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    worker(step("Relu"), TracedStep("training", None, notes=("There is no training step.",)))
+    report = pipeline.check("m.pb", ["metal"])
+    assert [result.step for result in report.results] == ["inference"]
+    assert report.model.notes == ("There is no training step.",)
+    assert report.verdict.passed
+
+
+def test_a_step_that_does_not_exist_and_was_asked_for_does_not_pass(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    worker(TracedStep("training", None, notes=("There is no training step.",)))
+    report = pipeline.check("m.pb", ["metal"], Options(step="training", fail_on="never"))
+    assert report.results[0].incomplete == ("There is no training step.",)
+    assert report.verdict.exit_code == 2
+
+
 def test_what_was_not_walked_does_not_pass(worker: Callable[..., list[WorkerRequest]]) -> None:
     traced = msgspec.structs.replace(
         step("Relu"), graph=raw_graph("Relu", notes=("Map runs f itself; it was not walked.",))
