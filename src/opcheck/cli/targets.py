@@ -18,6 +18,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
     from tabulate import tabulate
 
+    from opcheck.rules.versions import supported_words
     from opcheck.targets import known_targets
 
     known = known_targets()
@@ -26,12 +27,12 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
             target.label,
             target.arch or "any",
             ", ".join(f"{version}+" for version in target.os_versions) or "-",
-            " or ".join(target.tensorflow_supported),
-            f"Keras {target.keras_major}",
+            supported_words(target.tensorflow_supported),
+            str(target.keras_major),
         )
         for target in known
     ]
-    headers = ("target", "arch", "macOS", "TensorFlow", "with")
+    headers = ("target", "arch", "macOS", "TensorFlow", "Keras")
     lines = tabulate(rows, headers, tablefmt="simple", disable_numparse=True).splitlines()
     lines += ["", "Recovered from"]
     for target in known:

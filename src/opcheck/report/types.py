@@ -1,7 +1,7 @@
 """The report: the versioned artifact that every format is rendered from.
 
-The JSON keys are a public contract (docs/report.md, schema-1.0.json). Adding a key raises the minor
-version of the schema, renaming or removing one the major version.
+The JSON keys are a public contract (schema-1.0.json, beside this file). Adding a key raises the
+minor version of the schema, renaming or removing one the major version.
 """
 
 from __future__ import annotations

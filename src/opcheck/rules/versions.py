@@ -40,8 +40,13 @@ def mismatches(environment: WorkerEnvironment, target: Target) -> tuple[Mismatch
     if not any(
         SpecifierSet(s).contains(environment.tensorflow, prereleases=True) for s in supported
     ):
-        words = " or ".join(s.removeprefix("==").removesuffix(".*") for s in supported)
+        words = supported_words(supported)
         found.append(Mismatch(target.label, "TensorFlow", environment.tensorflow, words))
     if environment.keras and Version(environment.keras).major > target.keras_major:
         found.append(Mismatch(target.label, "Keras", environment.keras, str(target.keras_major)))
     return tuple(found)
+
+
+def supported_words(specifiers: tuple[str, ...]) -> str:
+    """``2.18 or 2.19`` for ``==2.18.*`` and ``==2.19.*``; any of them will do."""
+    return " or ".join(s.removeprefix("==").removesuffix(".*") for s in specifiers)
