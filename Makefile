@@ -55,7 +55,7 @@ docs: .venv-docs/installed  ## what is generated: the rule pages, the JSON Schem
 	.venv-docs/bin/python -m opcheck.report.schema
 
 clean:  ## remove every environment and cache
-	rm -rf .venv-* .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist
+	rm -rf .venv-* .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache build dist
 
 .venv-demo/installed: pyproject.toml
 	@echo "Setting up the demo's environment, once: TensorFlow is large, this takes a minute."
