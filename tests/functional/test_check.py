@@ -113,7 +113,10 @@ def test_elu(target: str, verdict: str, reports: Reports) -> None:
 def test_other_versions_are_named(reports: Reports) -> None:
     document, text = reports(KERAS_3).document, reports(KERAS_3).text
     mismatch = document["environment"]["mismatch"]
-    assert {m["package"] for m in mismatch if m["target"] == "directml@0.4.0"} == {"TensorFlow", "Keras"}
+    assert {m["package"] for m in mismatch if m["target"] == "directml@0.4.0"} == {
+        "TensorFlow",
+        "Keras",
+    }
     assert "the op sets may differ" in " ".join(text.split())
 
 
