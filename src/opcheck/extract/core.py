@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from opcheck.extract import cxx, libc
+from opcheck.extract import runtime
 from opcheck.extract.image import SLIDE, Arch, Image, load
 from opcheck.extract.machine import Fault, Handler, Machine, Object
 from opcheck.extract.recorder import Recorder
@@ -33,6 +33,11 @@ class Abandoned(msgspec.Struct, frozen=True):
     reason: str
     kernels: int
     """What it had registered before."""
+
+    @property
+    def label(self) -> str:
+        """Its symbol, or its address in a stripped library."""
+        return self.name or f"{self.address:#x}"
 
 
 class LibraryFacts(msgspec.Struct, frozen=True):
@@ -83,15 +88,10 @@ def _machine(images: Sequence[Image], recorder: Recorder) -> Machine:
     symbols = defined | {i.symbol for image in images for i in image.imports}
     symbols |= {name for image in images for name in image.local}
     handlers: dict[str, Handler] = {
-        **libc.HANDLERS,
-        **cxx.handlers(symbols),
+        **runtime.handlers(symbols),
         **recorder.handlers(symbols, defined),
     }
-    objects: dict[str, Object] = {
-        **libc.OBJECTS,
-        **cxx.objects(symbols),
-        **_devices(symbols),
-    }
+    objects: dict[str, Object] = {**runtime.objects(symbols), **_devices(symbols)}
     return Machine(images, handlers, objects, max_instructions=_BUDGET)
 
 

@@ -35,7 +35,7 @@ class Cpu:
             # The newest model: Apple's compilers emit LSE atomics (CASP, LDADD, ...).
             self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM64_MAX)
             self._arguments = [getattr(arm, f"UC_ARM64_REG_X{i}") for i in range(8)]
-            self._result = arm.UC_ARM64_REG_X0
+            self._result, self._second_result = self._arguments[:2]
             self._sp, self._pc = arm.UC_ARM64_REG_SP, arm.UC_ARM64_REG_PC
             self._uc.reg_write(arm.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # enables NEON
             self._uc.reg_write(arm.UC_ARM64_REG_TPIDR_EL0, _TLS + _TLS_SIZE // 2)
@@ -44,7 +44,7 @@ class Cpu:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
             names = ("RDI", "RSI", "RDX", "RCX", "R8", "R9")
             self._arguments = [getattr(x86, f"UC_X86_REG_{n}") for n in names]
-            self._result = x86.UC_X86_REG_RAX
+            self._result, self._second_result = x86.UC_X86_REG_RAX, x86.UC_X86_REG_RDX
             self._sp, self._pc = x86.UC_X86_REG_RSP, x86.UC_X86_REG_RIP
             self._uc.reg_write(x86.UC_X86_REG_FS_BASE, _TLS + _TLS_SIZE // 2)
             self.ret = b"\xc3"
@@ -83,6 +83,9 @@ class Cpu:
 
     def set_result(self, value: int) -> None:
         self._uc.reg_write(self._result, value & (2**64 - 1))
+
+    def set_second_result(self, value: int) -> None:
+        self._uc.reg_write(self._second_result, value & (2**64 - 1))
 
     @property
     def pc(self) -> int:

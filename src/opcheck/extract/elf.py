@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import lief
@@ -35,9 +35,9 @@ def load_elf(path: Path, slide: int) -> Image:
             pointers.append((slide + r.address, slide + r.addend))
         elif r.type in _SYMBOLIC and r.symbol is not None:
             imports.append(Import(slide + r.address, str(r.symbol.name), r.addend))
-    defined = [(str(s.name), slide + s.value) for s in binary.symbols if s.shndx and s.value]
-    exported = {str(s.name): slide + s.value for s in binary.dynamic_symbols if s.shndx and s.value}
-    names = {address: name for name, address in defined}
+    exported = _defined(binary.dynamic_symbols, slide)
+    local = _defined(binary.symtab_symbols, slide)
+    names = {address: name for name, address in (exported | local).items()}
     return Image(
         path=path,
         arch=_ARCH[binary.header.machine_type],
@@ -52,12 +52,16 @@ def load_elf(path: Path, slide: int) -> Image:
         pointers=tuple(pointers),
         imports=tuple(imports),
         symbols=exported,
-        local={name: address for name, address in defined if name not in exported},
+        local={name: address for name, address in local.items() if name not in exported},
         initializers=tuple(
             Initializer(address, names.get(address, ""))
             for address in _initializers(binary, dict(pointers), slide)
         ),
     )
+
+
+def _defined(symbols: Iterable[lief.ELF.Symbol], slide: int) -> dict[str, int]:
+    return {str(s.name): slide + s.value for s in symbols if s.shndx and s.value}
 
 
 def _initializers(binary: lief.ELF.Binary, pointers: dict[int, int], slide: int) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.extract.machine import Fault, Handler, Machine, Object
+from opcheck.extract.machine import Fault, Handler, Machine
 
 
 def _malloc(m: Machine) -> int:
@@ -92,6 +92,22 @@ def _memchr(m: Machine) -> int:
     return m.arg(0) + at if at >= 0 else 0
 
 
+def _self(_m: Machine) -> int:
+    """The one thread; not 0, which stands for no thread."""
+    return 1
+
+
+def _thread_local(m: Machine) -> int:
+    """``__tls_get_addr(index)``: zeroed storage, the same for the same index each time.
+
+    The loader leaves indices alone, so the first word of one can remember its block.
+    """
+    index = m.arg(0)
+    if not m.word(index):
+        m.set_word(index, m.alloc(1 << 16))
+    return m.word(index) + m.word(index + 8)
+
+
 def _guard_acquire(m: Machine) -> int:
     """1 the first time: a function-local static is initialised once."""
     return 0 if m.read(m.arg(0), 1)[0] else 1
@@ -101,8 +117,9 @@ def _guard_release(m: Machine) -> None:
     m.write(m.arg(0), b"\1")
 
 
-def _throw(_m: Machine) -> None:
-    raise Fault("it threw an exception")
+def _throw(m: Machine) -> None:
+    """``__cxa_throw(object, type_info, destructor)``; a type_info holds its name second."""
+    raise Fault(f"it threw {m.text(m.word(m.arg(1) + 8))}")
 
 
 def _abort(_m: Machine) -> None:
@@ -122,6 +139,8 @@ HANDLERS: dict[str, Handler] = {
     "_ZnamSt11align_val_t": _aligned_new,
     "_ZnwmSt11align_val_tRKSt9nothrow_t": _aligned_new,
     "__cxa_demangle": _demangle,
+    "pthread_self": _self,
+    "__tls_get_addr": _thread_local,
     "memcpy": _memcpy,
     "memmove": _memcpy,
     "memset": _memset,
@@ -143,11 +162,3 @@ HANDLERS: dict[str, Handler] = {
     "__stack_chk_fail": _abort,
     "_ZSt9terminatev": _abort,
 }
-
-
-def _canary(m: Machine) -> int:
-    return m.put(b"\0canary\0")
-
-
-OBJECTS: dict[str, Object] = {"__stack_chk_guard": _canary}
-"""Data that a library reads from the system."""

@@ -118,6 +118,10 @@ class Machine:
         """The integer argument ``index`` of the call in progress."""
         return self._cpu.argument(index)
 
+    def set_second_result(self, value: int) -> None:
+        """The other half of a two-word result; the handler returns the first."""
+        self._cpu.set_second_result(value)
+
     def call(self, address: int, *args: int) -> int:
         """Run the function at ``address`` to its end; a `Fault` says why it stopped early."""
         for index, value in enumerate(args):

@@ -11,11 +11,16 @@ MANIFEST = Path(__file__).with_name("manifest.toml")
 
 
 class CoreRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A TensorFlow wheel; ``name`` is the name of its data file."""
+    """A TensorFlow wheel; ``name`` is the name of its data file.
+
+    ``abandoned`` names the initializers (by symbol, or by address in a stripped library) that are
+    known not to run to their end. Any other that does not is an error.
+    """
 
     name: str
     wheel: str
     sha256: str
+    abandoned: tuple[str, ...] = ()
 
 
 class PluginRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

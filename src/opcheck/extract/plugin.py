@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from opcheck.errors import ExtractError
-from opcheck.extract import apple, libc
+from opcheck.extract import apple, runtime
 from opcheck.extract.image import Arch, Image, load
 from opcheck.extract.machine import Fault, Handler, Machine
 from opcheck.extract.recorder import Recorder
@@ -97,12 +97,13 @@ class _Run:
     def __init__(self, image: Image, gates: apple.Gates) -> None:
         self.gates = gates
         self._recorder = Recorder("plugin")
+        symbols = {i.symbol for i in image.imports} | image.symbols.keys() | image.local.keys()
         handlers: dict[str, Handler] = {
-            **libc.HANDLERS,
+            **runtime.handlers(symbols),
             **gates.handlers(),
-            **self._recorder.handlers({i.symbol for i in image.imports}),
+            **self._recorder.handlers(symbols),
         }
-        self.machine = Machine([image], handlers, libc.OBJECTS)
+        self.machine = Machine([image], handlers, runtime.objects(symbols))
         self._symbols = image.symbols
         for initializer in image.initializers:
             self._try(initializer.address)

@@ -15,7 +15,7 @@ import msgspec
 
 from opcheck.errors import ExtractError
 from opcheck.extract import wheels
-from opcheck.extract.core import extract_core
+from opcheck.extract.core import LibraryFacts, extract_core
 from opcheck.extract.manifest import CoreRow, PluginRow, manifest
 from opcheck.extract.plugin import extract_plugin
 from opcheck.targets import store
@@ -95,12 +95,7 @@ def _core(row: CoreRow) -> RegistryFile:
         libraries = extract_core(paths)
     sources, kernels = [], []
     for member, library in zip(members, libraries, strict=True):
-        if library.abandoned:
-            first = library.abandoned[0]
-            raise ExtractError(
-                f"{len(library.abandoned)} initializers of {member} did not run to their end, "
-                f"the first at {first.address:#x} {first.name}: {first.reason}."
-            )
+        _check(member, library, row.abandoned)
         ours = [k for k in library.kernels if k.device in CORE_DEVICES]
         kernels += ours
         sources.append(
@@ -111,6 +106,7 @@ def _core(row: CoreRow) -> RegistryFile:
                 method=f"emulated {library.initializers} static initializers",
                 ops=len({k.op for k in ours}),
                 kernels=len(ours),
+                abandoned=tuple(a.label for a in library.abandoned),
             )
         )
     return RegistryFile(
@@ -124,6 +120,16 @@ def _core(row: CoreRow) -> RegistryFile:
         plugin=None,
         ops=store.group(kernels),
     )
+
+
+def _check(member: str, library: LibraryFacts, known: tuple[str, ...]) -> None:
+    """A registry is complete only when each initializer ran, or is known to register nothing."""
+    for stopped in library.abandoned:
+        if stopped.kernels or stopped.label not in known:
+            raise ExtractError(
+                f"{member}: the initializer {stopped.label} did not run to its end: "
+                f"{stopped.reason}."
+            )
 
 
 def _distribution(wheel: str) -> str:

@@ -19,7 +19,13 @@ from platformdirs import user_cache_path
 from opcheck.errors import ExtractError
 
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
-_CORE = ("libtensorflow_framework", "libtensorflow_cc", "_pywrap_tensorflow_internal")
+_CORE = (
+    "libtensorflow_framework",
+    "libtensorflow_cc",
+    "_pywrap_tensorflow_internal",
+    "_audio_microfrontend_op",
+    "libtfkernel_sobol_op",
+)
 
 
 def cache_dir() -> Path:
@@ -71,11 +77,7 @@ def plugin_library(wheel: Path) -> str:
 
 
 def core_libraries(wheel: Path) -> tuple[str, ...]:
-    """The libraries that ``import tensorflow`` loads and that register kernels, in load order.
-
-    A wheel has a few more libraries with kernels (microfrontend, sobol): those are loaded by
-    ``tf.load_op_library`` on demand, and are no part of TensorFlow's registry until then.
-    """
+    """The libraries that ``import tensorflow`` loads and that register kernels, in load order."""
     found = {PurePosixPath(n).name: n for n in libraries(wheel)}
     loaded = [n for stem in _CORE for name, n in found.items() if name.startswith(stem)]
     if len(loaded) < 2:

@@ -37,8 +37,11 @@ class Group(msgspec.Struct, frozen=True, omit_defaults=True):
     requires: tuple[tuple[str, str], ...] = ()
 
 
-class Provenance(msgspec.Struct, frozen=True):
-    """One library that a registry was recovered from, and what it gave."""
+class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One library that a registry was recovered from, and what it gave.
+
+    ``abandoned`` names the initializers that did not run to their end (docs/targets.md).
+    """
 
     wheel: str
     sha256: str
@@ -46,6 +49,7 @@ class Provenance(msgspec.Struct, frozen=True):
     method: str
     ops: int
     kernels: int
+    abandoned: tuple[str, ...] = ()
 
 
 class PluginTraits(msgspec.Struct, frozen=True):
@@ -139,7 +143,9 @@ def _expand(op: str, group: Group, origin: Origin) -> Iterator[KernelDef]:
 
 def _merge(rows: list[tuple[str, ...]]) -> tuple[str, ...]:
     """Fold rows that differ in one column, the last column first; duplicates are kept."""
-    table = [tuple((value,) for value in row) for row in sorted(rows)]
+    table: list[tuple[tuple[str, ...], ...]] = [
+        tuple((value,) for value in row) for row in sorted(rows)
+    ]
     width = len(table[0])
     for column in reversed(range(width)):
         folded: dict[tuple[tuple[str, ...], ...], list[str]] = {}

@@ -1,42 +1,9 @@
-"""Plausible answers for the C++ library and for the TensorFlow framework library."""
+"""The few functions of LLVM's C++ library that templates in other libraries rely on."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
-
 from opcheck.extract import strings
-from opcheck.extract.machine import Handler, Machine, Object
-
-
-def handlers(symbols: Iterable[str]) -> dict[str, Handler]:
-    """A handler for each of ``symbols`` that needs a true answer."""
-    found = {s: _HANDLERS[s] for s in symbols if s in _HANDLERS}
-    return found
-
-
-def objects(symbols: Iterable[str]) -> dict[str, Object]:
-    """Virtual tables and type information of classes that live elsewhere."""
-    found = {s: _vtable for s in symbols if s.startswith("_ZTV")}
-    return found | {s: _type_info(s.removeprefix("_ZTI")) for s in symbols if s.startswith("_ZTI")}
-
-
-def _vtable(m: Machine) -> int:
-    """Every method does nothing."""
-    return m.put(bytes(16) + m.nothing.to_bytes(8, "little") * 64)
-
-
-def _type_info(name: str) -> Object:
-    """``std::type_info``: a virtual table, then the mangled name."""
-
-    def make(m: Machine) -> int:
-        return m.put(struct.pack("<4Q", _vtable(m) + 16, m.put(name.encode() + b"\0"), 0, 0))
-
-    return make
-
-
-def _ignore(_m: Machine) -> None:
-    """A call whose effect no kernel registration needs."""
+from opcheck.extract.machine import Handler, Machine
 
 
 def _next_prime(m: Machine) -> int:
@@ -82,11 +49,7 @@ def _string_init(m: Machine) -> int:
 
 
 _STRING = "_ZNSt3__112basic_stringIcNS_11char_traitsIcEENS_9allocatorIcEEE"
-_HANDLERS: dict[str, Handler] = {
-    # The descriptors of generated messages: long work, and nothing to do with kernels.
-    "_ZN6google8protobuf8internal14AddDescriptorsEPKNS1_15DescriptorTableE": _ignore,
-    "_ZN6google8protobuf8internal20AddDescriptorsRunnerC1EPKNS1_15DescriptorTableE": _ignore,
-    "_ZN6google8protobuf8internal20AddDescriptorsRunnerC2EPKNS1_15DescriptorTableE": _ignore,
+HANDLERS: dict[str, Handler] = {
     "_ZNSt3__112__next_primeEm": _next_prime,
     _STRING + "C1ERKS5_": _string_copy,
     _STRING + "aSERKS5_": _string_copy,
