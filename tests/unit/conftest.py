@@ -90,7 +90,7 @@ PACK = (
 )
 COLOCATED = (
     "colocated",
-    "shares a resource with ResourceSparseApplyAdam, and tensorflow-metal 1.2.0 registers no "
+    "colocated with ResourceSparseApplyAdam, and tensorflow-metal 1.2.0 registers no "
     "ResourceSparseApplyAdam",
 )
 OPAQUE = ("opaque", "layer {} was not instantiated; a stand-in took its place")

@@ -87,7 +87,7 @@ def _of_name(name: str, layers: tuple[LayerNode, ...]) -> str | None:
 
 
 def _follow_data(ops: list[OpNode], edges: tuple[Edge, ...], found: dict[str, str | None]) -> None:
-    """Unique layer of the producers, else of the consumers, among backward and optimizer ops.
+    """The layer of the producers, else of the consumers, among backward and optimizer ops.
 
     A variable is its layer's too: an optimizer's slot belongs to the layer whose gradient is
     written to it, so the ops that read it back serve that layer.
@@ -104,7 +104,8 @@ def _follow_data(ops: list[OpNode], edges: tuple[Edge, ...], found: dict[str, st
                 producers[edge.dst].add(source)
                 consumers[source].add(edge.dst)
     variables = [source for source in consumers if source.startswith(ARGUMENT)]
-    found.update(dict.fromkeys(variables))
+    for variable in variables:
+        found[variable] = _common({found[op] for op in consumers[variable] - serving})
     forward = [op.id for op in ops if op.id in serving]
     for neighbours, order in (
         (consumers, variables),
@@ -114,9 +115,17 @@ def _follow_data(ops: list[OpNode], edges: tuple[Edge, ...], found: dict[str, st
         (consumers, forward[::-1]),
     ):
         for name in order:
-            around = {found[other] for other in neighbours[name]} - {None}
-            if found[name] is None and len(around) == 1:
-                found[name] = around.pop()
+            if found[name] is None:
+                found[name] = _common({found[other] for other in neighbours[name]})
+
+
+def _common(paths: set[str | None]) -> str | None:
+    """The one layer they name; of a layer and those inside it, the innermost."""
+    named = {path for path in paths if path is not None}
+    innermost = max(named, key=len, default=None)
+    if all(f"{innermost}/".startswith(f"{path}/") for path in named):
+        return innermost
+    return None
 
 
 class _Tuples:

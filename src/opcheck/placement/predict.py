@@ -80,7 +80,7 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Targ
         culprit = graph.by_id[assignment.pulled_by]
         return Reason(
             "colocated",
-            f"shares a resource with {culprit.op_type}, and {_missing(culprit, target).message}",
+            f"colocated with {culprit.op_type}, and {_missing(culprit, target).message}",
         )
     if assignment.moved:
         return Reason(

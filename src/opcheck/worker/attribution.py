@@ -35,11 +35,11 @@ class Attribution:
         self._roles: list[Role] = [outside]
 
     @contextlib.contextmanager
-    def recording(self, layer_class: type, model: Any) -> Iterator[None]:
+    def recording(self, layer_classes: tuple[type, ...], model: Any) -> Iterator[None]:
         """Stamp every op created inside. Restores what it wrapped."""
         wraps: list[tuple[Any, str, Callable[..., Any]]] = [
             (ops.Graph, "_create_op_internal", self._stamped),
-            (layer_class, "__call__", self._in_layer),
+            *((cls, "__call__", self._in_layer) for cls in layer_classes),
             (backprop.GradientTape, "gradient", self._in_role("backward")),
         ]
         for method in ("compute_loss", "_compute_loss"):

@@ -26,9 +26,16 @@ class KerasApi:
         return int(self.version.split(".")[0])
 
     @property
-    def layer_class(self) -> type:
-        """The class whose ``__call__`` every layer's call goes through."""
-        return self.module.layers.Layer  # type: ignore[no-any-return]
+    def layer_classes(self) -> tuple[type, ...]:
+        """The classes whose ``__call__`` every layer's call goes through.
+
+        In Keras 3 an operation on symbolic tensors (``keras.ops.add``) is a node of the model
+        beside its layers.
+        """
+        classes = [self.module.layers.Layer]
+        if self.major >= 3:
+            classes.append(self.module.Operation)
+        return tuple(classes)
 
     def model_from_config(self, config: dict[str, Any], custom_objects: dict[str, Any]) -> Any:
         """Rebuild a model from its (already safe) config, whichever generation wrote it."""

@@ -56,7 +56,7 @@ def training_step(built: BuiltModel) -> StepFunction:
 
 def _recording(built: BuiltModel, outside: Role) -> Callable[[], Any]:
     attribution = Attribution(built.paths, outside)
-    return lambda: attribution.recording(built.api.layer_class, built.model)
+    return lambda: attribution.recording(built.api.layer_classes, built.model)
 
 
 def _inputs(model: Any) -> Any:

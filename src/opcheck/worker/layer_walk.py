@@ -30,7 +30,7 @@ def walk(model: Any, api: KerasApi) -> Iterator[tuple[str, Any]]:
 def _children(layer: Any, api: KerasApi) -> list[Any]:
     layers = api.module.layers
     if isinstance(layer, api.module.Model) or _is_users(layer):
-        return [x for x in _direct(layer) if isinstance(x, api.layer_class)]
+        return [x for x in _direct(layer) if isinstance(x, api.layer_classes)]
     if isinstance(layer, layers.Bidirectional):
         return [layer.forward_layer, layer.backward_layer]
     if isinstance(layer, layers.Wrapper):
@@ -47,7 +47,9 @@ def _is_users(layer: Any) -> bool:
 
 
 def _direct(layer: Any) -> list[Any]:
-    """The layers it tracks, its own only (``_flatten_layers``: Keras 2.3 to 3.15)."""
+    """Its own layers and operations (``operations``: Keras 3; ``_flatten_layers``: since 2.3)."""
+    if operations := getattr(layer, "operations", None):
+        return list(operations)
     try:
         return list(layer._flatten_layers(recursive=False, include_self=False))
     except (AttributeError, TypeError):

@@ -16,7 +16,7 @@ def opaque_layer(api: KerasApi) -> type:
     the input's, and depends on the input so that the layers before it keep their gradients.
     """
 
-    class OpaqueLayer(api.layer_class):  # type: ignore[misc,name-defined]
+    class OpaqueLayer(api.module.layers.Layer):  # type: ignore[misc,name-defined]
         def __init__(
             self,
             original_class: str = "",

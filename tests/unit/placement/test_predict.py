@@ -108,7 +108,7 @@ def test_a_shared_variable_keeps_its_ops_together() -> None:
     }
     message = predict(model, on)[0].reason.message
     assert message == (
-        "shares a resource with ResourceSparseApplyAdam, and tensorflow-metal 9.9 registers no "
+        "colocated with ResourceSparseApplyAdam, and tensorflow-metal 9.9 registers no "
         "ResourceSparseApplyAdam"
     )
 
