@@ -10,7 +10,7 @@ PYTHON := $(shell for python in python3.11 python3.12 python3.10 python3; do \
 	$$python -c '' 2>/dev/null && echo $$python && break; done)
 endif
 VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL = -m pip install -qq --disable-pip-version-check
 NOX = .venv-nox/bin/nox
 
 # What the newest tensorflow-metal runs beside. The demo's model is of Keras 3: no tf_keras, which

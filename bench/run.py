@@ -1,6 +1,6 @@
 """Time and memory of opcheck, against a bare script, in one run on one machine.
 
-    python bench/run.py [--runs N]       in an environment with opcheck and TensorFlow; Linux or macOS
+    python bench/run.py [--runs N]     where opcheck and TensorFlow are installed; Linux or macOS
 
 Prints a table; see README.md. Exit code 0 whatever it says: a number of one machine is no test.
 """
