@@ -54,7 +54,10 @@ class Cpu:
     def map(self, address: int, size: int) -> None:
         """Zeroed memory; the range is widened to whole pages."""
         first = address & -_PAGE
-        self._uc.mem_map(first, (address + size - first + _PAGE - 1) & -_PAGE)
+        try:
+            self._uc.mem_map(first, (address + size - first + _PAGE - 1) & -_PAGE)
+        except unicorn.UcError as error:
+            raise CpuError(str(error)) from None
 
     def read(self, address: int, size: int) -> bytes:
         try:

@@ -10,6 +10,8 @@ import lief
 from opcheck.errors import ExtractError
 from opcheck.extract.image import Arch, Image, Import, Initializer, Segment
 
+lief.logging.disable()  # what is wrong with a file is said by the error that we raise
+
 _ARCH: dict[lief.ELF.ARCH, Arch] = {
     lief.ELF.ARCH.AARCH64: "arm64",
     lief.ELF.ARCH.X86_64: "x86_64",

@@ -6,6 +6,7 @@ that is container-free.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,16 @@ class Image(msgspec.Struct, frozen=True):
 
 def load(path: Path, arch: Arch | None = None, slide: int = SLIDE) -> Image:
     """The image of a .dylib or .so; ``arch`` picks a slice of a universal library."""
+    try:
+        image = _load(path, arch, slide)
+    except (ValueError, LookupError, ArithmeticError, struct.error) as error:
+        raise ExtractError(f"{path.name} is damaged: {error}.") from None
+    if not image.segments:
+        raise ExtractError(f"{path.name} holds no code.")
+    return image
+
+
+def _load(path: Path, arch: Arch | None, slide: int) -> Image:
     with path.open("rb") as file:
         magic = file.read(4)
     # The loaders need lief: imported here so that this module's types do not.

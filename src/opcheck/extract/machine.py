@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
+from opcheck.errors import ExtractError
 from opcheck.extract.cpu import RETURN, Cpu, CpuError
 from opcheck.extract.image import Image
 
@@ -25,6 +26,8 @@ Object = Callable[["Machine"], int]
 _STUBS, _STUB_SIZE = 0x7000_0000_0000, 32
 _HEAP, _HEAP_LIMIT, _HEAP_STEP = 0x6000_0000_0000, 512 << 20, 16 << 20
 _STACK, _STACK_SIZE = 0x5000_0000_0000, 8 << 20
+_IMAGE_LIMIT = 4 << 30
+_CALL_LIMIT = 5_000_000
 _CONSTRUCTOR = re.compile(r"_ZN.*[CD][123]E")
 
 
@@ -55,8 +58,13 @@ class Machine:
         self._heap_top = self._heap_mapped = _HEAP
         self._stub_names = [""]  # the first stub is nobody's: see `nothing`
         self._error: Exception | None = None
-        self._map()
-        self._link(objects)
+        self._calls = 0
+        try:
+            self._map()
+            self._link(objects)
+        except CpuError as error:
+            name = self.image.path.name
+            raise ExtractError(f"{name} cannot be loaded as it asks to be: {error}.") from None
 
     @property
     def nothing(self) -> int:
@@ -127,6 +135,7 @@ class Machine:
         for index, value in enumerate(args):
             self._cpu.set_argument(index, value)
         self._error = None
+        self._calls = 0
         try:
             self._cpu.run(address, _STACK + _STACK_SIZE - 4096, self.max_instructions)
         except CpuError as error:
@@ -144,6 +153,8 @@ class Machine:
         for image in self.images:
             first = min(s.address for s in image.segments)
             end = max(s.address + s.size for s in image.segments)
+            if end - first > _IMAGE_LIMIT:
+                raise CpuError(f"{end - first} bytes of memory")
             self._cpu.map(first, end - first)
             for segment in image.segments:
                 self._cpu.write(segment.address, segment.data)
@@ -178,6 +189,11 @@ class Machine:
         self._cpu.on_execute(address, address, lambda _address: self._run(name, handler))
 
     def _on_stub(self, address: int) -> None:
+        self._calls += 1
+        if self._calls > _CALL_LIMIT:
+            self._error = Fault(f"it called the system more than {_CALL_LIMIT} times")
+            self._cpu.stop()
+            return
         name = self._stub_names[(address - _STUBS) // _STUB_SIZE]
         handler = self._handlers.get(name)
         if handler is not None:

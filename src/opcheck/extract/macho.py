@@ -12,6 +12,8 @@ import lief
 from opcheck.errors import ExtractError
 from opcheck.extract.image import Arch, Image, Import, Initializer, Segment
 
+lief.logging.disable()  # what is wrong with a file is said by the error that we raise
+
 _ARCH: dict[lief.MachO.Header.CPU_TYPE, Arch] = {
     lief.MachO.Header.CPU_TYPE.ARM64: "arm64",
     lief.MachO.Header.CPU_TYPE.X86_64: "x86_64",

@@ -32,9 +32,8 @@ GENERATED_BY = "python -m opcheck.extract.regenerate"
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; errors go to standard error with exit code 2."""
     names = sys.argv[1:] if argv is None else list(argv)
-    rows: dict[str, CoreRow | PluginRow] = {
-        r.name: r for r in (*manifest().core, *manifest().plugin)
-    }
+    known: list[CoreRow | PluginRow] = [*manifest().core, *manifest().plugin]
+    rows = {row.name: row for row in known}
     unknown = [n for n in names if n not in rows]
     if unknown:
         print(f"The manifest has no {unknown[0]}; it has {', '.join(rows)}.", file=sys.stderr)

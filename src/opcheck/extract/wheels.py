@@ -50,8 +50,11 @@ def fetch(name: str, sha256: str) -> Path:
 
 def digest(path: Path) -> str:
     """The sha256 of a file."""
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def libraries(wheel: Path) -> tuple[str, ...]:

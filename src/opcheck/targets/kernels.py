@@ -66,32 +66,49 @@ class KernelRegistry:
         """Whether some kernel, of ``device`` or device-generic, could serve ``op`` there."""
         return any(k.device in (device, DEFAULT) for k in self._by_op.get(op, ()))
 
+    def matches(
+        self, op: str, device: str, attrs: Mapping[str, object], label: str = ""
+    ) -> tuple[KernelDef, ...]:
+        """The kernels among which TensorFlow would choose: ``FindKernelRegistration``.
+
+        A type attribute is a dtype name, a list(type) attribute a tuple of them. The device's
+        own kernels come first, those of the highest priority; only when none of them matches
+        are the ``DEFAULT`` ones tried (core/framework/op_kernel.cc). More than one kernel left
+        is a defect of the registry: TensorFlow refuses the node ("Multiple OpKernel
+        registrations match NodeDef").
+        """
+        for kind in (device, DEFAULT):
+            found = [k for k in self.kernels(op, kind) if k.label == label and k.matches(attrs)]
+            if found:
+                best = max(k.priority for k in found)
+                # Among the DEFAULT ones TensorFlow does not look at the priority.
+                return tuple(k for k in found if kind == DEFAULT or k.priority == best)
+        return ()
+
     def match(
         self, op: str, device: str, attrs: Mapping[str, object], label: str = ""
     ) -> KernelDef | None:
-        """The kernel TensorFlow would run, or None: ``FindKernelRegistration`` in op_kernel.cc.
-
-        A type attribute is a dtype name, a list(type) attribute a tuple of them. The device's
-        own kernels come first, the highest priority among them; only when none of them matches
-        are the ``DEFAULT`` ones tried. (Where TensorFlow would refuse two matches of the same
-        priority, this returns the first; a test shows that no shipped target has any.)
-        """
-        for kind in (device, DEFAULT):
-            matching = [k for k in self.kernels(op, kind) if k.label == label and k.matches(attrs)]
-            if matching:
-                return max(matching, key=lambda k: k.priority)
-        return None
+        """The kernel TensorFlow would run, or None; of several (see `matches`) the first."""
+        return next(iter(self.matches(op, device, attrs, label)), None)
 
     def dtypes(self, op: str, device: str) -> dict[str, tuple[str, ...]]:
         """Per constrained attribute, what the kernels on ``device`` allow, for messages.
 
-        Each attribute on its own, in the order of registration; device-generic kernels count.
+        Each attribute on its own, in the order in which people list dtypes; device-generic
+        kernels count.
         """
-        allowed: dict[str, dict[str, None]] = {}
+        allowed: dict[str, set[str]] = {}
         for kernel in self.kernels(op, device) + self.kernels(op, DEFAULT):
             for attr, values in kernel.constraints:
-                allowed.setdefault(attr, {}).update(dict.fromkeys(values))
-        return {attr: tuple(values) for attr, values in allowed.items()}
+                allowed.setdefault(attr, set()).update(values)
+        return {attr: tuple(sorted(values, key=_reading_order)) for attr, values in allowed.items()}
+
+
+_FIRST = ("float32", "float16", "bfloat16", "float64")
+
+
+def _reading_order(value: str) -> tuple[int, str]:
+    return (_FIRST.index(value) if value in _FIRST else len(_FIRST), value)
 
 
 def _allows(allowed: tuple[str, ...], value: object) -> bool:
