@@ -36,7 +36,7 @@ demo: .venv-demo/installed  ## check a Transformer block against tensorflow-meta
 	.venv-demo/bin/opcheck check $(DEMO_MODEL) --target metal --fail-on never
 
 test: .venv-nox/installed  ## all tests, with the default TensorFlow (2.18)
-	$(NOX) -s unit-$(VERSION) functional-$(VERSION) "tf(2.18-py$(VERSION))"
+	$(NOX) --parallel 2 -s "tf(2.18-py$(VERSION))" unit-$(VERSION) functional-$(VERSION)
 
 lint: .venv-nox/installed  ## ruff, mypy --strict, the layers
 	$(NOX) -s lint

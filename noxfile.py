@@ -58,6 +58,15 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache", silent=True)
 
 
+@nox.session(allow_parallel=True)
+@nox.parametrize("python,tensorflow", PAIRS)
+def tf(session: nox.Session, tensorflow: str) -> None:
+    """The worker with real TensorFlow."""
+    _install_tensorflow(session, tensorflow)
+    session.install("--editable", ".[test]")
+    session.run("pytest", "tests/tf", *session.posargs)
+
+
 @nox.session(python=list(PYTHONS), allow_parallel=True)
 def unit(session: nox.Session) -> None:
     """Without TensorFlow and without the extras: the command must work on the core alone."""
@@ -77,15 +86,6 @@ def functional(session: nox.Session) -> None:
     session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(f"{wheel}[test]")
     session.run("pytest", "tests/functional", *session.posargs)
-
-
-@nox.session(allow_parallel=True)
-@nox.parametrize("python,tensorflow", PAIRS)
-def tf(session: nox.Session, tensorflow: str) -> None:
-    """The worker with real TensorFlow."""
-    _install_tensorflow(session, tensorflow)
-    session.install("--editable", ".[test]")
-    session.run("pytest", "tests/tf", *session.posargs)
 
 
 MUST_LACK_TENSORFLOW = """
