@@ -25,7 +25,7 @@ from opcheck.targets.kernels import KernelDef, Origin
 SCHEMA = 1
 
 
-class Group(msgspec.Struct, frozen=True, omit_defaults=True):
+class Group(msgspec.Struct, frozen=True):
     """Registrations of one op that differ only in the values of their constraints."""
 
     device: str
@@ -37,7 +37,7 @@ class Group(msgspec.Struct, frozen=True, omit_defaults=True):
     requires: tuple[tuple[str, str], ...] = ()
 
 
-class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
+class Provenance(msgspec.Struct, frozen=True):
     """One library that a registry was recovered from, and what it gave.
 
     ``abandoned`` names the initializers that did not run to their end (docs/targets.md).
@@ -91,7 +91,10 @@ def write(path: Path, registry: RegistryFile) -> None:
     head = msgspec.to_builtins(registry)
     del head["ops"]
     lines = [f"{_json(k)}: {_json(v)}," for k, v in head.items()]
-    ops = [f"{_json(op)}: {_json(groups)}" for op, groups in sorted(registry.ops.items())]
+    ops = [
+        f"{_json(op)}: {_json([_said(group) for group in groups])}"
+        for op, groups in sorted(registry.ops.items())
+    ]
     text = "{\n" + "\n".join(lines) + '\n"ops": {\n' + ",\n".join(ops) + "\n}\n}\n"
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -114,11 +117,17 @@ def group(kernels: Iterable[KernelDef]) -> dict[str, tuple[Group, ...]]:
         op: tuple(
             sorted(
                 (msgspec.structs.replace(key, rows=_merge(rows)) for key, rows in groups.items()),
-                key=msgspec.json.encode,
+                key=lambda group: _json(_said(group)),
             )
         )
         for op, groups in found.items()
     }
+
+
+def _said(group: Group) -> dict[str, object]:
+    """Without what is empty. (msgspec's ``omit_defaults`` compares identities, and an empty tuple
+    is not the same object in every Python.)"""
+    return {name: value for name, value in msgspec.structs.asdict(group).items() if value}
 
 
 def _json(value: object) -> str:
