@@ -13,7 +13,7 @@ DEFAULT = "DEFAULT"
 """TensorFlow's ``DEVICE_DEFAULT``: a kernel for every device with none of its own."""
 
 
-class KernelDef(msgspec.Struct, frozen=True):
+class KernelDef(msgspec.Struct, frozen=True, gc=False):  # 11,000 of them in a target
     """One registration, as in TensorFlow's ``KernelDef`` (core/framework/kernel_def.proto).
 
     ``constraints`` lists, per attribute, what it may be: dtype names, or the text of a string,

@@ -137,11 +137,16 @@ def _json(value: object) -> str:
 def _expand(op: str, group: Group, origin: Origin) -> Iterator[KernelDef]:
     attrs = group.attrs.split()
     for row in group.rows:
-        for values in product(*(word.split("|") for word in row.split(" "))) if attrs else ((),):
+        words = row.split(" ") if attrs else []
+        columns = [
+            [(attr, tuple(value.split("+"))) for value in word.split("|")]
+            for attr, word in zip(attrs, words, strict=True)
+        ]
+        for constraints in product(*columns):
             yield KernelDef(
                 op,
                 group.device,
-                tuple((a, tuple(v.split("+"))) for a, v in zip(attrs, values, strict=True)),
+                constraints,
                 group.host_memory,
                 group.priority,
                 group.label,
