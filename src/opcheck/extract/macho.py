@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,9 @@ def load_macho(path: Path, arch: Arch | None, slide: int) -> Image:
     # The symbol table has every name we need; the export trie of a TensorFlow core has 600,000.
     config.parse_dyld_exports = False
     fat = lief.MachO.parse(str(path), config)
-    slices = {_ARCH[b.header.cpu_type]: b for b in fat or () if b.header.cpu_type in _ARCH}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lief warns of a CPU that it does not know; we refuse it
+        slices = {_ARCH[b.header.cpu_type]: b for b in fat or () if b.header.cpu_type in _ARCH}
     wanted = arch or ("arm64" if "arm64" in slices else "x86_64")
     if wanted not in slices:
         raise ExtractError(f"{path.name} has no {wanted} code.")
