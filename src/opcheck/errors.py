@@ -7,6 +7,7 @@
     |   |-- BuildError                     Keras could not rebuild the model
     |   |-- WorkerError                    TensorFlow crashed, hung or ran out of memory
     |   |-- MissingTensorFlowError         no TensorFlow in this environment
+    |   |-- EmulatorError                  the emulated accelerator could not be built or loaded
     |-- UnknownTargetError        exit 2   no registry for that plugin or version
     |-- ExtractError              exit 2   a wheel or library is not a plugin we can read
     |-- UsageError                exit 3   wrong option, wrong configuration
@@ -73,6 +74,12 @@ class MissingTensorFlowError(CannotCheckError):
     """TensorFlow cannot be imported here."""
 
     slug = "no-tensorflow"
+
+
+class EmulatorError(CannotCheckError):
+    """The emulated accelerator could not be built or loaded; predictions need none."""
+
+    slug = "emulator-failed"
 
 
 class UnknownTargetError(OpcheckError):

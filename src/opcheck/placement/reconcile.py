@@ -1,7 +1,8 @@
 """Holds predicted placements against the placer's own log of the step that ran.
 
 Everywhere the log proves that the graph we analyse is the graph that runs. Where the step ran on
-the target's own device, its placements replace the predicted ones as ``observed``.
+the target's own device or on an emulated one, its placements replace the predicted ones as
+``observed`` or ``emulated``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter, defaultdict
 import msgspec
 
 from opcheck.graph import ModelGraph
-from opcheck.placement.types import Placement, Reason, Verdict
+from opcheck.placement.types import Evidence, Placement, Reason, Verdict
 from opcheck.worker.protocol import DeviceLogEntry
 
 # What lowering control flow and inlining calls adds to a graph (lower_while_op.cc, lower_if_op.cc,
@@ -50,10 +51,12 @@ def reconcile(
     log: tuple[DeviceLogEntry, ...],
     *,
     device_type: str | None = None,
+    evidence: Evidence = "observed",
 ) -> ReconcileResult:
     """Match ``log`` to the ops of ``graph`` by name and op type.
 
-    ``device_type`` is the target's when the step ran on the target's own device, else ``None``.
+    ``device_type`` is the target's when the step ran on the target's own device or on an emulated
+    one, which ``evidence`` tells apart; else it is ``None``.
     """
     traced: dict[tuple[str, str], list[str]] = defaultdict(list)
     lowered = 0
@@ -75,7 +78,7 @@ def reconcile(
         result: tuple[Placement, ...] = placements
         disagreements: tuple[Disagreement, ...] = ()
     else:
-        result, disagreements = _observed(graph, placements, traced, device_type)
+        result, disagreements = _observed(graph, placements, traced, device_type, evidence)
     return ReconcileResult(
         result, matched, lowered, tuple(only_in_graph), tuple(only_in_trace), disagreements
     )
@@ -95,6 +98,7 @@ def _observed(
     placements: tuple[Placement, ...],
     traced: dict[tuple[str, str], list[str]],
     device_type: str,
+    evidence: Evidence,
 ) -> tuple[tuple[Placement, ...], tuple[Disagreement, ...]]:
     observed, disagreements = [], []
     for op, placement in zip(graph.ops, placements, strict=True):
@@ -108,11 +112,11 @@ def _observed(
         device = devices.pop()
         predicted = "CPU" if placement.verdict == "cpu" else device_type
         if device == predicted or placement.verdict in ("fails", "unknown"):
-            kept = msgspec.structs.replace(placement, evidence="observed")
+            kept = msgspec.structs.replace(placement, evidence=evidence)
             observed.append(kept if placement.verdict not in ("fails", "unknown") else placement)
             continue
         verdict: Verdict = "cpu" if device == "CPU" else "accelerator"
-        reason = Reason("observed", f"TensorFlow placed it on {device} when the step ran")
-        observed.append(Placement(op.id, verdict, "observed", reason))
+        reason = Reason(evidence, f"TensorFlow placed it on {device} when the step ran")
+        observed.append(Placement(op.id, verdict, evidence, reason))
         disagreements.append(Disagreement(op.id, predicted, device))
     return tuple(observed), tuple(disagreements)

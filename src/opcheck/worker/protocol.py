@@ -14,13 +14,17 @@ Step = Literal["inference", "training"]
 
 
 class WorkerRequest(msgspec.Struct, frozen=True):
-    """``trust`` lets Lambda code run; ``custom_objects`` are the user's own modules to import."""
+    """``trust`` lets Lambda code run; ``custom_objects`` are the user's own modules to import.
+
+    ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
+    """
 
     source: ModelSource
     steps: tuple[Step, ...]
     trust: bool = False
     custom_objects: tuple[str, ...] = ()
     batch_size: int = 2
+    emulate: str | None = None
 
 
 class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):
@@ -56,7 +60,8 @@ class WorkerEnvironment(msgspec.Struct, frozen=True):
     """``keras_package`` is what built the model: ``keras``, ``tf_keras`` or ``tf.keras``.
 
     ``accelerators`` are the plugin devices present: ``("GPU", "METAL")`` pairs of device type and
-    platform name.
+    platform name. ``emulated`` is the target that the accelerator here stands for, ``None`` when it
+    is a real one.
     """
 
     python: str
@@ -66,6 +71,7 @@ class WorkerEnvironment(msgspec.Struct, frozen=True):
     keras: str
     keras_package: str
     accelerators: tuple[tuple[str, str], ...] = ()
+    emulated: str | None = None
 
 
 class WorkerReply(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from opcheck import emulator, targets
 from opcheck.errors import BuildError, MissingTensorFlowError
 from opcheck.worker.protocol import (
     TracedStep,
@@ -23,6 +24,17 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     progress = _Progress(folder / "progress")
     progress("importing TensorFlow")
     tf = _tensorflow()
+    if request.emulate is not None:
+        progress("starting the emulated device")
+        emulator.load(targets.resolve(request.emulate))
+    reply = _check(request, folder, progress, tf)
+    here = msgspec.structs.replace(reply.environment, emulated=request.emulate)
+    return msgspec.structs.replace(reply, environment=here)
+
+
+def _check(
+    request: WorkerRequest, folder: Path, progress: Callable[[str], None], tf: Any
+) -> WorkerReply:
     if request.source.architecture is None and request.source.format != "factory":
         return _check_graph(request, folder, progress, tf)
     try:

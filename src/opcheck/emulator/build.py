@@ -1,0 +1,159 @@
+"""Compiles device.cc against the installed TensorFlow, once for each of its builds."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcheck.errors import EmulatorError
+
+SOURCE = Path(__file__).with_name("device.cc")
+_COMPILERS = ("g++", "clang++", "c++")
+# Nothing that runs in the library is worth optimizing: the CPU kernels do the work.
+_FLAGS = ("-std=c++17", "-O0", "-shared", "-fPIC", "-w")
+_LONGEST = 400  # characters of a compiler's message
+_TIMEOUT = 300.0  # seconds; a loaded machine may need long, a hung compiler must not hang a check
+
+COMPILER_HINT = (
+    "Install a C++17 compiler (Debian and Ubuntu: apt-get install g++; macOS: xcode-select "
+    "--install), or name one in CXX."
+)
+
+
+def cache_dir() -> Path:
+    """Where built devices are kept: OPCHECK_CACHE_DIR, or the user's cache folder."""
+    given = os.environ.get("OPCHECK_CACHE_DIR")
+    if given:
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "opcheck"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "opcheck"
+
+
+def build(cache: Path) -> Path:
+    """The device for the installed TensorFlow, from ``cache`` if it is there.
+
+    Two processes that build at once get the same file: the second one waits for the first.
+
+    Raises:
+        EmulatorError: no compiler, a failed compilation, or a cache that cannot be written.
+    """
+    if sys.platform == "win32":
+        raise EmulatorError(
+            "The emulated device cannot be built on Windows.",
+            hint="Use --evidence predicted, or run opcheck on Linux or in WSL.",
+        )
+    compiler = _compiler()
+    library = cache / "emulator" / f"device-{_key(compiler)}.so"
+    if library.exists():
+        return library
+    try:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(library.with_suffix(".lock")):
+            if not library.exists():
+                _compile(compiler, library)
+    except OSError as error:
+        raise EmulatorError(
+            f"The emulated device could not be stored in {cache}: {error.strerror or error}.",
+            hint="Name a folder that can be written in OPCHECK_CACHE_DIR.",
+        ) from error
+    return library
+
+
+def _compiler() -> list[str]:
+    """The compiler's command; CXX may hold options, as make and CMake allow."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    if named:
+        if shutil.which(named[0]) is None:
+            raise EmulatorError(
+                f"CXX names {named[0]}, which is no program here.", hint=COMPILER_HINT
+            )
+        return named
+    for name in _COMPILERS:
+        if shutil.which(name) is not None:
+            return [name]
+    raise EmulatorError(
+        "The emulated device cannot be built: no C++ compiler was found.", hint=COMPILER_HINT
+    )
+
+
+def _key(compiler: list[str]) -> str:
+    """Names everything that the library depends on."""
+    import tensorflow as tf
+
+    identity = subprocess.run(
+        [*compiler, "--version"], capture_output=True, text=True, timeout=_TIMEOUT, check=False
+    ).stdout.partition("\n")[0]
+    parts = (
+        tf.version.VERSION,
+        tf.version.GIT_VERSION,
+        # The libraries' folder ends up in the library; another environment has another one.
+        tf.sysconfig.get_lib(),
+        SOURCE.read_text(encoding="utf-8"),
+        *_FLAGS,
+        *compiler,
+        identity,
+    )
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return f"{tf.version.VERSION}-{digest}"
+
+
+def _compile(compiler: list[str], library: Path) -> None:
+    import tensorflow as tf
+
+    handle, name = tempfile.mkstemp(dir=library.parent, prefix=library.stem, suffix=".partial")
+    os.close(handle)
+    partial = Path(name)
+    command = [
+        *compiler,
+        *(flag for flag in tf.sysconfig.get_compile_flags() if not flag.startswith("--std")),
+        *_FLAGS,
+        str(SOURCE),
+        "-o",
+        str(partial),
+        *tf.sysconfig.get_link_flags(),
+        f"-Wl,-rpath,{tf.sysconfig.get_lib()}",
+    ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT, errors="replace", check=False
+        )
+        if done.returncode != 0:
+            raise EmulatorError(
+                f"{compiler[0]} could not build the emulated device for TensorFlow "
+                f"{tf.version.VERSION}: {_complaint(done.stderr)}.",
+                hint=COMPILER_HINT,
+            )
+        partial.replace(library)
+    except subprocess.TimeoutExpired as error:
+        raise EmulatorError(
+            f"{compiler[0]} did not finish building the emulated device in {_TIMEOUT:g} s."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _complaint(output: str) -> str:
+    """The compiler's first error; the rest mostly follows from it."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    first = next((line for line in lines if "error" in line), lines[-1] if lines else "no message")
+    return first[:_LONGEST].rstrip(".")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock file, which the system releases even if the process is killed."""
+    import fcntl  # not on Windows, where nothing is built
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
