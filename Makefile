@@ -22,7 +22,7 @@ DEMO_MODEL = fixtures/transformer_block-k3.15.keras
 # Some systems' Python comes without ensurepip: then pip fetches virtualenv, for here only.
 define make_venv
 $(PYTHON) -m venv --clear $(1) 2>/dev/null || { \
-	$(PYTHON) $(PIP_INSTALL) --target .venv-bootstrap virtualenv && \
+	$(PYTHON) $(PIP_INSTALL) --target .venv-bootstrap "virtualenv<21" && \
 	PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv --quiet --clear $(1); }
 endef
 
