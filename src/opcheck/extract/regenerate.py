@@ -118,6 +118,7 @@ def _core(row: CoreRow) -> RegistryFile:
         sources=tuple(sources),
         plugin=None,
         ops=store.group(kernels),
+        without_kernels=tuple(sorted(wheels.op_names(wheel) - {k.op for k in kernels})),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from platformdirs import user_cache_path
 from opcheck.errors import ExtractError
 
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
+_GENERATED = re.compile(r"/gen_\w+\.py$")
+_WRAPPED = re.compile(r'_apply_op_helper\(\s*"(\w+)"')
 _CORE = (
     "libtensorflow_framework",
     "libtensorflow_cc",
@@ -86,6 +89,16 @@ def core_libraries(wheel: Path) -> tuple[str, ...]:
     if len(loaded) < 2:
         raise ExtractError(f"{wheel.name} does not hold TensorFlow.")
     return tuple(loaded)
+
+
+def op_names(wheel: Path) -> frozenset[str]:
+    """The ops that a TensorFlow wheel wraps for Python (the generated ``gen_*_ops.py``)."""
+    found: set[str] = set()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if _GENERATED.search(name):
+                found.update(_WRAPPED.findall(archive.read(name).decode()))
+    return frozenset(found)
 
 
 @contextmanager

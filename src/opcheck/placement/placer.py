@@ -2,8 +2,12 @@
 
 Source: tensorflow/core/common_runtime/{placer,colocation_graph}.cc. Ops that share a resource or a
 reference, and ops colocated by name, form a group; a group goes to the first device type that has a
-kernel for all of its members. Two heuristics then move single ops: one that only looks at shapes
-follows its input, and one without inputs follows its consumers.
+kernel for all of its members. Heuristics then move ops that are alone in their group: one that only
+looks at a shape, and in newer versions a lone Identity, follows its input; one without inputs
+follows its consumers.
+
+A variable is there before the step: its device is no choice of the placer. Where that device has no
+kernel for an op on the variable, TensorFlow refuses the whole step, soft placement or not.
 """
 
 from __future__ import annotations
@@ -12,48 +16,67 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from packaging.version import Version
 
-from opcheck.graph import ARGUMENT, ModelGraph, OpNode
+from opcheck.graph import ARGUMENT, Edge, ModelGraph, OpNode
 from opcheck.targets import KernelDef, Target
 
 CPU = "CPU"
 _METADATA = frozenset({"Shape", "Size", "Rank"})  # graph.cc: NC_METADATA
+_ALWAYS_ON_HOST = frozenset({"int32", "string"})  # tensors that eager TensorFlow keeps on the CPU
 _COLOCATION_ATTR = "_class"
 _COLOCATION_PREFIX = "loc:@"
+# placer.cc: MatchIdentityOperation. TensorFlow 2.15.1 does not have it, 2.18.1 does.
+_IDENTITY_FOLLOWS_SINCE = Version("2.16")
+
+Kernels = Mapping[str, Mapping[str, KernelDef]]
 
 
 class Assignment(msgspec.Struct, frozen=True):
     """``device`` is the target's device type or ``CPU``, ``None`` when no device has a kernel.
 
     ``kernel`` is the one that runs there. ``pulled_by`` is the id of the colocated op that kept
-    this one off the accelerator; ``moved`` says that a heuristic chose the device, not the kernels.
+    this one off the accelerator; ``moved`` says that a heuristic chose the device, not the kernels;
+    ``stranded`` that the op's variable is on the accelerator and no kernel for the op.
     """
 
     device: str | None
     kernel: KernelDef | None
     pulled_by: str | None = None
     moved: bool = False
+    stranded: bool = False
 
 
 def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
     """Assign every op of ``graph``; keys are op ids."""
     kernels = {op.id: _kernels(op, target) for op in graph.ops}
-    groups = _groups(graph)
     devices: dict[str, str | None] = {}
+    device: str | None
     pulled: dict[str, str] = {}
-    for members in groups:
-        device, blamed = _group_device(members, kernels, target.device_type)
+    stranded: set[str] = set()
+    free: dict[str, Mapping[str, KernelDef]] = {}
+    for group in _groups(graph):
+        members = {m for m in group if not m.startswith(ARGUMENT)}
+        without = sorted(m for m in members if target.device_type not in kernels[m])
+        if without and len(members) < len(group) and _lives_there(members, graph, target):
+            stranded.update(without)
+            without = []
+        pinned = [m for m in members if _asks_for_cpu(graph.by_id[m])]
+        device = CPU if without or pinned else target.device_type
         for op_id in members:
             devices[op_id] = device if device in kernels[op_id] else _first(kernels[op_id])
-            if blamed and devices[op_id] == CPU and target.device_type in kernels[op_id]:
-                pulled[op_id] = blamed
-    moved = _heuristics(graph, kernels, devices)
+            if without and devices[op_id] == CPU and target.device_type in kernels[op_id]:
+                pulled[op_id] = without[0]
+        if len(group) == 1 and not pinned:
+            free.update((m, kernels[m]) for m in members)
+    moved = _heuristics(graph, target, free, devices)
     return {
         op.id: Assignment(
             device := devices[op.id],
             kernels[op.id].get(device) if device else None,
             pulled.get(op.id),
             op.id in moved,
+            op.id in stranded,
         )
         for op in graph.ops
     }
@@ -76,7 +99,7 @@ def _first(kernels: Mapping[str, KernelDef]) -> str | None:
 
 
 def _groups(graph: ModelGraph) -> Iterable[set[str]]:
-    """Sets of colocated ops. An op nobody shares anything with is a group of its own."""
+    """Sets of colocated ops and resource arguments. Most ops are a group of their own."""
     from networkx.utils import UnionFind  # 0.1 s that `opcheck inspect` need not wait
 
     union: UnionFind[str] = UnionFind(op.id for op in graph.ops)
@@ -87,13 +110,13 @@ def _groups(graph: ModelGraph) -> Iterable[set[str]]:
         if spec.dtype == "resource" or spec.dtype.endswith("_ref"):
             union.union(edge.src, edge.dst)
     for op in graph.ops:
-        for other in _colocated_with(op):
-            if other in graph.by_id:
+        for name in _colocated_with(op):
+            other = _in_scope(name, op, graph)
+            if other is not None:
                 union.union(op.id, other)
     for members in union.to_sets():
-        ops = {m for m in members if not m.startswith(ARGUMENT)}
-        if ops:
-            yield ops
+        if not all(m.startswith(ARGUMENT) for m in members):
+            yield members
 
 
 def _colocated_with(op: OpNode) -> Iterable[str]:
@@ -103,42 +126,99 @@ def _colocated_with(op: OpNode) -> Iterable[str]:
             yield name[len(_COLOCATION_PREFIX) :]
 
 
-def _group_device(
-    members: set[str], kernels: Mapping[str, Mapping[str, KernelDef]], accelerator: str
-) -> tuple[str | None, str | None]:
-    """The group's device, and the member that keeps it off the accelerator."""
-    without = sorted(m for m in members if accelerator not in kernels[m])
-    if not without:
-        return accelerator, None
-    return CPU, without[0]
+def _in_scope(name: str, op: OpNode, graph: ModelGraph) -> str | None:
+    """The op that ``op`` calls ``name``: in a body, names lack the prefix that inlining adds."""
+    scope = op.id
+    while scope:
+        scope = scope.rpartition("/")[0]
+        candidate = graph.by_id.get(f"{scope}/{name}" if scope else name)
+        if candidate is not None and candidate.function == op.function:
+            return candidate.id
+    return None
+
+
+def _lives_there(members: set[str], graph: ModelGraph, target: Target) -> bool:
+    """Whether the variables of a group were created on the accelerator: where VarHandleOp can."""
+    for member in members:
+        op = graph.by_id[member]
+        if op.op_type.startswith("Resource") or op.op_type.endswith("VariableOp"):
+            types = dict(op.dtypes)
+            attrs: dict[str, object] = {"dtype": types.get("dtype", types.get("T", ""))}
+            return target.registry.match("VarHandleOp", target.device_type, attrs) is not None
+    return False
+
+
+def _asks_for_cpu(op: OpNode) -> bool:
+    """``with tf.device("CPU")``, which counts unless a resource decides."""
+    by_resource = any(spec.dtype == "resource" for spec in op.inputs)
+    return "device:CPU" in op.device and not by_resource
 
 
 def _heuristics(
-    graph: ModelGraph,
-    kernels: Mapping[str, Mapping[str, KernelDef]],
-    devices: dict[str, str | None],
+    graph: ModelGraph, target: Target, free: Kernels, devices: dict[str, str | None]
 ) -> set[str]:
-    """Apply the placer's heuristics A (generators) and B (metadata); returns whom they moved."""
-    inputs: dict[str, str] = {}
-    consumers: dict[str, set[str]] = defaultdict(set)
+    """Move ops to their inputs or consumers where the placer does; returns whom they moved.
+
+    ``free`` are the ops that may be moved, with their kernels. Between a function body and what is
+    outside stand nodes that inlining and lowering put there (Identity, Enter, Switch, ...): not the
+    ops beyond them, but these are the neighbours.
+    """
+    before: dict[str, list[Edge]] = defaultdict(list)
+    after: dict[str, list[Edge]] = defaultdict(list)
     for edge in graph.edges:
-        consumers[edge.src].add(edge.dst)
-        if edge.dst_input == 0:
-            inputs.setdefault(edge.dst, edge.src)
+        before[edge.dst].append(edge)
+        after[edge.src].append(edge)
+    identity_follows = Version(target.tensorflow) >= _IDENTITY_FOLLOWS_SINCE
     moved: set[str] = set()
 
-    def move(op_id: str, device: str | None) -> None:
-        if device in kernels[op_id] and device != devices[op_id]:
-            devices[op_id] = device
-            moved.add(op_id)
+    position = {op.id: index for index, op in enumerate(graph.ops)}
+
+    def crosses(edge: Edge) -> bool:
+        """Also round a loop: within a body, what comes first is made first."""
+        other = graph.by_id[edge.src].function != graph.by_id[edge.dst].function
+        return other or position[edge.src] > position[edge.dst]
+
+    def boundary(dtype: str) -> str:
+        there = target.registry.match("Identity", target.device_type, {"T": dtype})
+        return target.device_type if there is not None else CPU
+
+    def move(op: OpNode, device: str | None) -> None:
+        if device in free[op.id] and device != devices[op.id]:
+            devices[op.id] = device
+            moved.add(op.id)
+
+    def source(op: OpNode) -> str | None:
+        """Where the first input is, None while that is not decided."""
+        edge = next((e for e in before[op.id] if e.dst_input == 0), None)
+        if edge is None:
+            return None
+        dtype = op.inputs[0].dtype
+        if edge.src.startswith(ARGUMENT):
+            return CPU if dtype in _ALWAYS_ON_HOST else target.device_type
+        if crosses(edge):
+            return boundary(dtype)
+        return None if _is_generator(graph.by_id[edge.src]) else devices[edge.src]
+
+    def is_lone_identity(op: OpNode) -> bool:
+        if op.op_type != "Identity" or op.device or len(before[op.id]) != 1:
+            return False
+        out = after[op.id]
+        outside = any(crosses(edge) for edge in out)
+        return len([edge for edge in out if not crosses(edge)]) + outside <= 1
 
     for op in graph.ops:
-        source = inputs.get(op.id)
-        if op.op_type in _METADATA and source in devices:
-            move(op.id, devices[source])
+        if op.id in free and (
+            op.op_type in _METADATA or (identity_follows and is_lone_identity(op))
+        ):
+            move(op, source(op))
     for op in graph.ops:
-        if not op.inputs and len(op.outputs) == 1 and not op.outputs[0].dtype.endswith("_ref"):
-            where = {devices[consumer] for consumer in consumers[op.id]}
+        if op.id in free and _is_generator(op):
+            dtype = op.outputs[0].dtype
+            where = {boundary(dtype) if crosses(e) else devices[e.dst] for e in after[op.id]}
             if len(where) == 1:
-                move(op.id, where.pop())
+                move(op, where.pop())
     return moved
+
+
+def _is_generator(op: OpNode) -> bool:
+    return not op.inputs and len(op.outputs) == 1 and not op.outputs[0].dtype.endswith("_ref")

@@ -13,6 +13,7 @@ from opcheck.placement.types import Placement, Reason, Verdict
 from opcheck.targets import Target
 
 _XLA_CALL = "_XlaMustCompile"
+_CUDA_ONLY = "Cudnn"  # ops that TensorFlow defines everywhere, and whose kernels only CUDA has
 _HANDLES = frozenset({"resource", "variant"})
 
 
@@ -47,6 +48,12 @@ def _judge(
             f"this call is compiled with XLA (jit_compile=True), and {target.platform} has no XLA "
             "compiler",
         )
+    if assignment.stranded:
+        return "fails", Reason(
+            "variable-on-accelerator",
+            f"{_missing(op, target).message}, and the variable it works on is on "
+            f"{target.device_type}: TensorFlow refuses to place the step",
+        )
     if assignment.device is None:
         return _nowhere(op, target)
     if assignment.device == CPU:
@@ -63,7 +70,7 @@ def _judge(
 
 
 def _nowhere(op: OpNode, target: Target) -> tuple[Verdict, Reason]:
-    if op.op_type in target.registry.ops():
+    if target.defines(op.op_type):
         return "fails", Reason(
             "no-kernel-anywhere",
             f"{_with_dtypes(op)} has no kernel on {target.device_type} and none on the CPU",

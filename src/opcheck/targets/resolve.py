@@ -38,6 +38,7 @@ def resolve(spec: str) -> Target:
         provenance=info.provenance,
         distribution=info.distribution,
         system=_system(macos, info),
+        ops_without_kernels=frozenset(op for f in files for op in f.without_kernels),
     )
 
 

@@ -62,7 +62,11 @@ class PluginTraits(msgspec.Struct, frozen=True):
 
 
 class RegistryFile(msgspec.Struct, frozen=True):
-    """One file of ``data/``."""
+    """One file of ``data/``.
+
+    ``without_kernels`` names the ops that a core defines and no library of it has a kernel for:
+    what tells "fails everywhere" from "of another TensorFlow".
+    """
 
     schema: int
     generated_by: str
@@ -73,6 +77,7 @@ class RegistryFile(msgspec.Struct, frozen=True):
     sources: tuple[Provenance, ...]
     plugin: PluginTraits | None
     ops: dict[str, tuple[Group, ...]]
+    without_kernels: tuple[str, ...] = ()
 
     def kernels(self) -> Iterator[KernelDef]:
         """Every registration."""
@@ -90,6 +95,8 @@ def write(path: Path, registry: RegistryFile) -> None:
     """The same bytes for the same content, one op a line."""
     head = msgspec.to_builtins(registry)
     del head["ops"]
+    if not registry.without_kernels:
+        del head["without_kernels"]
     lines = [f"{_json(k)}: {_json(v)}," for k, v in head.items()]
     ops = [
         f"{_json(op)}: {_json([_said(group) for group in groups])}"

@@ -38,6 +38,11 @@ class Target(msgspec.Struct, frozen=True):
     provenance: tuple[Provenance, ...]
     distribution: str = ""
     system: str = ""
+    ops_without_kernels: frozenset[str] = frozenset()
+
+    def defines(self, op: str) -> bool:
+        """Whether this TensorFlow or its plugin has an op of that name, with a kernel or not."""
+        return op in self.ops_without_kernels or op in self.registry.ops()
 
     @property
     def label(self) -> str:

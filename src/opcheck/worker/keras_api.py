@@ -41,6 +41,8 @@ class KerasApi:
         """Rebuild a model from its (already safe) config, whichever generation wrote it."""
         if "registered_name" in config:  # the format of `.keras` archives and of Keras 3
             library = self._internal("src.saving.serialization_lib", "saving.serialization_lib")
+            if config["class_name"] == "Functional":  # its module moved with almost every version
+                config = {**config, "module": self._functional.__module__}
             return library.deserialize_keras_object(
                 config, custom_objects=custom_objects, safe_mode=True
             )
@@ -56,6 +58,13 @@ class KerasApi:
             with contextlib.suppress(AttributeError):
                 found.update(vars(functools.reduce(getattr, place.split("."), self.module)))
         return {name: value for name, value in found.items() if inspect.isclass(value)}
+
+    @property
+    def _functional(self) -> type:
+        module = self._internal(
+            "src.models.functional", "src.engine.functional", "engine.functional"
+        )
+        return module.Functional  # type: ignore[no-any-return]
 
     def _internal(self, *candidates: str) -> Any:
         """The first importable of Keras' internal modules (they moved between versions)."""

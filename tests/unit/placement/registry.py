@@ -40,7 +40,7 @@ def kernel(op: str, device: str, *, host: tuple[str, ...] = (), **types: str) ->
     return KernelDef(op, device, constraints, host, 0, "", origin, ())  # type: ignore[arg-type]
 
 
-def target(*kernels: KernelDef) -> Target:
+def target(*kernels: KernelDef, without_kernels: str = "") -> Target:
     return Target(
         plugin="metal",
         version="9.9",
@@ -56,6 +56,7 @@ def target(*kernels: KernelDef) -> Target:
         match="exact",
         provenance=(),
         distribution="tensorflow-metal",
+        ops_without_kernels=frozenset(without_kernels.split()),
     )
 
 

@@ -59,8 +59,8 @@ def test_no_kernel_on_the_accelerator() -> None:
 
 
 def test_no_kernel_anywhere_fails() -> None:
-    fused = kernel("CudnnRNN", "XPU", T="float32")
-    found = only(graph([op("rnn", "CudnnRNN", inputs="float32")]), target(fused))
+    on = target(without_kernels="CudnnRNN")
+    found = only(graph([op("rnn", "CudnnRNN", inputs="float32")]), on)
     assert (found.verdict, found.reason.code) == ("fails", "no-kernel-anywhere")
 
 

@@ -14,8 +14,8 @@ before the step: (Ignored): {CPU}
 2026-01-01 00:00:00.603410: I tensorflow/core/common_runtime/placer.cc:162] lstm/while/body/_267/\
 lstm_cell/MatMul: (MatMul): /job:localhost/replica:0/task:0/device:GPU:0
 I0000 00:00:1795227616.358284   12691 placer.cc:125] Relu: (Relu): {CPU}
-2026-01-01 00:00:00.6: I tensorflow/core/common_runtime/eager/execute.cc:1] Executing op Add in {CPU}
-2026-01-01 00:00:00.603410: I tensorflow/core/common_runtime/placer.cc:162] y_RetVal: (_Retval): {CPU}
+I tensorflow/core/common_runtime/eager/execute.cc:1] Executing op Add in device {CPU}
+I tensorflow/core/common_runtime/placer.cc:162] y_RetVal: (_Retval): {CPU}
 """
 
 
