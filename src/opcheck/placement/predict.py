@@ -13,7 +13,6 @@ from opcheck.placement.types import Placement, Reason, Verdict
 from opcheck.targets import Target
 
 _XLA_CALL = "_XlaMustCompile"
-_CUDA_ONLY = "Cudnn"  # ops that TensorFlow defines everywhere, and whose kernels only CUDA has
 _HANDLES = frozenset({"resource", "variant"})
 
 

@@ -1,0 +1,119 @@
+"""The placer's finer rules; each was seen in TensorFlow's own log (tests/tf/test_emulator.py)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from opcheck.graph import ARGUMENT
+from opcheck.placement import predict
+from opcheck.placement.placer import place
+from opcheck.targets import Target
+
+from .registry import graph, kernel, op, target
+
+EVERYWHERE = [
+    kernel(name, device)
+    for name in ("Identity", "ReadVariableOp", "Shape", "Const", "Relu")
+    for device in ("GPU", "CPU")
+]
+ON = target(*EVERYWHERE, kernel("Einsum", "CPU"), kernel("ResourceApplyFtrl", "CPU"))
+WITH_VARIABLES = target(
+    *EVERYWHERE, kernel("ResourceApplyFtrl", "CPU"), kernel("VarHandleOp", "GPU")
+)
+OLD = msgspec.structs.replace(ON, tensorflow="2.15.1")
+
+
+def devices(model: object, on: Target) -> dict[str, str | None]:
+    return {key: found.device for key, found in place(model, on).items()}  # type: ignore[arg-type]
+
+
+def test_a_variable_on_the_accelerator_strands_an_op_without_a_kernel() -> None:
+    """TensorFlow: 'colocated with a group of nodes that required incompatible device'."""
+    model = graph(
+        [
+            op("read", "ReadVariableOp", inputs="resource", types={"dtype": "float32"}),
+            op(
+                "update", "ResourceApplyFtrl", inputs="resource", outputs="", types={"T": "float32"}
+            ),
+        ],
+        [(f"{ARGUMENT}w", "read"), (f"{ARGUMENT}w", "update")],
+    )
+    read, update = predict(model, WITH_VARIABLES)
+    assert (read.verdict, update.verdict) == ("accelerator", "fails")
+    assert (update.reason.code, update.reason.message) == (
+        "variable-on-accelerator",
+        "tensorflow-metal 9.9 registers no ResourceApplyFtrl, and the variable it works on is on "
+        "GPU: TensorFlow refuses to place the step",
+    )
+
+
+def test_a_variable_that_cannot_be_there_takes_its_ops_to_the_cpu() -> None:
+    model = graph(
+        [
+            op("read", "ReadVariableOp", inputs="resource", types={"dtype": "float32"}),
+            op(
+                "update", "ResourceApplyFtrl", inputs="resource", outputs="", types={"T": "float32"}
+            ),
+        ],
+        [(f"{ARGUMENT}w", "read"), (f"{ARGUMENT}w", "update")],
+    )
+    assert devices(model, ON) == {"read": "CPU", "update": "CPU"}
+
+
+def test_a_device_that_was_asked_for() -> None:
+    ops = [
+        op("c", "Const", device="/device:CPU:0"),
+        op("relu", "Relu", inputs="float32"),
+    ]
+    assert devices(graph(ops, [("c", "relu")]), ON) == {"c": "CPU", "relu": "GPU"}
+
+
+def test_a_variable_outvotes_the_device_that_was_asked_for() -> None:
+    ops = [op("read", "ReadVariableOp", inputs="resource", device="/device:CPU:0")]
+    assert devices(graph(ops, [(f"{ARGUMENT}w", "read")]), ON) == {"read": "GPU"}
+
+
+def test_the_shape_of_an_integer_input_is_read_where_the_input_is() -> None:
+    for dtype, device in (("int32", "CPU"), ("float32", "GPU")):
+        model = graph([op("shape", "Shape", inputs=dtype)], [(f"{ARGUMENT}x", "shape")])
+        assert devices(model, ON) == {"shape": device}
+
+
+def test_names_in_a_body_are_the_bodys_own() -> None:
+    model = graph(
+        [
+            op("loop/body/a/e", "Einsum", inputs="float32", function="body"),
+            op(
+                "loop/body/b/relu",
+                "Relu",
+                inputs="float32",
+                function="body",
+                attrs=(("_class", ("loc:@a/e",)),),
+            ),
+        ]
+    )
+    assert devices(model, ON)["loop/body/b/relu"] == "CPU"
+
+
+def test_a_lone_identity_follows_its_input_since_2_16() -> None:
+    model = graph(
+        [op("e", "Einsum", inputs="float32"), op("i", "Identity", inputs="float32")], [("e", "i")]
+    )
+    assert devices(model, ON)["i"] == "CPU"
+    assert devices(model, OLD)["i"] == "GPU"
+
+
+def test_an_identity_with_two_consumers_stays() -> None:
+    relus = [op(name, "Relu", inputs="float32") for name in "ab"]
+    model = graph(
+        [op("e", "Einsum", inputs="float32"), op("i", "Identity", inputs="float32"), *relus],
+        [("e", "i"), ("i", "a"), ("i", "b")],
+    )
+    assert devices(model, ON)["i"] == "GPU"
+
+
+def test_what_feeds_a_loop_has_the_loops_enter_for_a_consumer() -> None:
+    ops = [op("c", "Const"), op("loop/body/e", "Einsum", inputs="float32", function="body")]
+    assert devices(graph(ops, [("c", "loop/body/e")]), ON)["c"] == "GPU"
+    beside = [ops[0], op("e", "Einsum", inputs="float32")]
+    assert devices(graph(beside, [("c", "e")]), ON)["c"] == "CPU"
