@@ -75,6 +75,13 @@ def unit(session: nox.Session) -> None:
     session.run("pytest", "tests/unit", *session.posargs)
 
 
+@nox.session(python="3.11", allow_parallel=True)
+def extract(session: nox.Session) -> None:
+    """Recovering registries; downloads the two plugin wheels."""
+    session.install("--editable", ".[test,extract]")
+    session.run("pytest", "tests/extract", *session.posargs)
+
+
 @nox.session(python=list(PYTHONS[:3]), allow_parallel=True)
 def functional(session: nox.Session) -> None:
     """The built wheel and its command, as users get them."""

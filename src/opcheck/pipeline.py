@@ -32,6 +32,8 @@ _STEPS: dict[StepChoice, tuple[Step, ...]] = {
 }
 _DEFAULTS = Options()
 
+Graphs = dict[tuple[Step, str], ModelGraph]  # by step and device type
+
 
 def inspect(spec: str) -> Inspection:
     """What can be known about a model without running anything; see ``loading.read`` for errors."""
@@ -64,8 +66,11 @@ def check(
     reply = worker.run(request, timeout=options.timeout, progress=progress)
     reply = _applicable(reply, options)
     progress("placing the ops")
+    graphs = _graphs(source, reply, {target.device_type for target in chosen})
     results = [
-        _judge(source, reply, step, target, options) for target in chosen for step in reply.steps
+        _judge(source, reply, step, target, options, graphs)
+        for target in chosen
+        for step in reply.steps
     ]
     report = build.report(source, reply, chosen, results)
     verdict = gate.evaluate(report, gate.Policy(options.fail_on))
@@ -87,8 +92,26 @@ def _applicable(reply: WorkerReply, options: Options) -> WorkerReply:
     )
 
 
+def _graphs(source: ModelSource, reply: WorkerReply, devices: set[str]) -> Graphs:
+    """Each step's graph as it is where there is an accelerator of that device type."""
+    layers = reply.layers or source.layers
+    return {
+        (step.step, device): graph.flatten(
+            step.graph, name=step.step, layers=layers, device_type=device
+        )
+        for step in reply.steps
+        if step.graph is not None
+        for device in devices
+    }
+
+
 def _judge(
-    source: ModelSource, reply: WorkerReply, step: TracedStep, target: Target, options: Options
+    source: ModelSource,
+    reply: WorkerReply,
+    step: TracedStep,
+    target: Target,
+    options: Options,
+    graphs: Graphs,
 ) -> Result:
     """One step on one target."""
     layers = reply.layers or source.layers
@@ -96,7 +119,7 @@ def _judge(
     if step.graph is None:
         why = step.error or " ".join(step.notes) or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)
-    ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
+    ops = graphs[step.step, target.device_type]
     opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
     placements = placement.predict(ops, target, opaque=opaque)
     trace = None
@@ -137,6 +160,8 @@ def _compare(
         )
     executed = step.executed_graph or step.graph
     assert executed is not None  # the caller has its ops
-    here = graph.flatten(executed, name=step.step, device_type="CPU")
+    here = predicted
+    if executed is not step.graph or graph.depends_on_device(executed):
+        here = graph.flatten(executed, name=step.step, device_type="CPU")
     compared = placement.reconcile(here, (), step.placements)
     return msgspec.structs.replace(compared, placements=placements)

@@ -1,6 +1,6 @@
 """Stage 2: the op graph, without TensorFlow."""
 
-from opcheck.graph.flatten import flatten
+from opcheck.graph.flatten import depends_on_device, flatten
 from opcheck.graph.model import ModelGraph
 from opcheck.graph.signature import ArgDef, OpSignature
 from opcheck.graph.types import (
@@ -28,5 +28,6 @@ __all__ = [
     "Role",
     "Shape",
     "TensorSpec",
+    "depends_on_device",
     "flatten",
 ]

@@ -34,6 +34,11 @@ def flatten(
     return _Flattener(raw, device_type).graph(name, layers)
 
 
+def depends_on_device(raw: RawGraph) -> bool:
+    """Whether another ``device_type`` makes another graph."""
+    return any(function.api_implements for function in raw.functions)
+
+
 @dataclass(eq=False)
 class _Frame:
     """One instance of a function body: where its arguments come from, and what calls it."""

@@ -27,6 +27,10 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     if request.emulate is not None:
         progress("starting the emulated device")
         emulator.load(targets.resolve(request.emulate))
+    else:
+        # Nothing here depends on what Grappler makes of a graph that is placed already, and it
+        # takes longer than the step.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     reply = _check(request, folder, progress, tf)
     here = msgspec.structs.replace(reply.environment, emulated=request.emulate)
     return msgspec.structs.replace(reply, environment=here)
