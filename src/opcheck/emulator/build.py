@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from opcheck.errors import EmulatorError
@@ -26,6 +27,30 @@ COMPILER_HINT = (
     "Install a C++17 compiler (Debian and Ubuntu: apt-get install g++; macOS: xcode-select "
     "--install), or name one in CXX."
 )
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the build must know of the installed TensorFlow."""
+
+    version: str
+    git_version: str
+    library_folder: str
+    compile_flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+
+
+def installed() -> Installed:
+    """The TensorFlow of this process."""
+    import tensorflow as tf
+
+    return Installed(
+        tf.version.VERSION,
+        tf.version.GIT_VERSION,
+        tf.sysconfig.get_lib(),
+        tuple(tf.sysconfig.get_compile_flags()),
+        tuple(tf.sysconfig.get_link_flags()),
+    )
 
 
 def cache_dir() -> Path:
@@ -53,14 +78,15 @@ def build(cache: Path) -> Path:
             hint="Use --evidence predicted, or run opcheck on Linux or in WSL.",
         )
     compiler = _compiler()
-    library = cache / "emulator" / f"device-{_key(compiler)}.so"
+    tensorflow = installed()
+    library = cache / "emulator" / f"device-{_key(compiler, tensorflow)}.so"
     if library.exists():
         return library
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         with _locked(library.with_suffix(".lock")):
             if not library.exists():
-                _compile(compiler, library)
+                _compile(compiler, tensorflow, library)
     except OSError as error:
         raise EmulatorError(
             f"The emulated device could not be stored in {cache}: {error.strerror or error}.",
@@ -86,42 +112,38 @@ def _compiler() -> list[str]:
     )
 
 
-def _key(compiler: list[str]) -> str:
+def _key(compiler: list[str], tensorflow: Installed) -> str:
     """Names everything that the library depends on."""
-    import tensorflow as tf
-
     identity = subprocess.run(
         [*compiler, "--version"], capture_output=True, text=True, timeout=_TIMEOUT, check=False
     ).stdout.partition("\n")[0]
     parts = (
-        tf.version.VERSION,
-        tf.version.GIT_VERSION,
-        # The libraries' folder ends up in the library; another environment has another one.
-        tf.sysconfig.get_lib(),
+        tensorflow.version,
+        tensorflow.git_version,
+        # It ends up in the library, and another environment has another one.
+        tensorflow.library_folder,
         SOURCE.read_text(encoding="utf-8"),
         *_FLAGS,
         *compiler,
         identity,
     )
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    return f"{tf.version.VERSION}-{digest}"
+    return f"{tensorflow.version}-{digest}"
 
 
-def _compile(compiler: list[str], library: Path) -> None:
-    import tensorflow as tf
-
+def _compile(compiler: list[str], tensorflow: Installed, library: Path) -> None:
     handle, name = tempfile.mkstemp(dir=library.parent, prefix=library.stem, suffix=".partial")
     os.close(handle)
     partial = Path(name)
     command = [
         *compiler,
-        *(flag for flag in tf.sysconfig.get_compile_flags() if not flag.startswith("--std")),
+        *(flag for flag in tensorflow.compile_flags if not flag.startswith("--std")),
         *_FLAGS,
         str(SOURCE),
         "-o",
         str(partial),
-        *tf.sysconfig.get_link_flags(),
-        f"-Wl,-rpath,{tf.sysconfig.get_lib()}",
+        *tensorflow.link_flags,
+        f"-Wl,-rpath,{tensorflow.library_folder}",
     ]
     try:
         done = subprocess.run(
@@ -130,7 +152,7 @@ def _compile(compiler: list[str], library: Path) -> None:
         if done.returncode != 0:
             raise EmulatorError(
                 f"{compiler[0]} could not build the emulated device for TensorFlow "
-                f"{tf.version.VERSION}: {_complaint(done.stderr)}.",
+                f"{tensorflow.version}: {_complaint(done.stderr)}.",
                 hint=COMPILER_HINT,
             )
         partial.replace(library)

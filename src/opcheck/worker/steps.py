@@ -20,6 +20,8 @@ from opcheck.worker.protocol import DeviceLogEntry, Step, TracedStep
 from opcheck.worker.raw_graph import raw_graph
 
 _EXCEPTION = re.compile(r"[A-Z]\w*(Error|Exception|Interrupt): ")
+_ROOTS = re.compile(r"\d+ root error\(s\) found\.$")
+_ROOT = re.compile(r"^\(\d+\) [A-Z_]+:\s*")
 _LONGEST = 500  # characters of an error
 
 
@@ -84,6 +86,10 @@ def first_line(error: BaseException) -> str:
         return (named or lines)[-1][:_LONGEST]
     if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):  # Keras
         lines = [" ".join(lines[:2])]
+    if lines and lines[0] == "Graph execution error:":  # TensorFlow: where from, then the message
+        nodes = [at for at, line in enumerate(lines) if line.startswith("Node: '")]
+        said = [line for line in lines[max(nodes, default=0) + 1 :] if not _ROOTS.match(line)]
+        lines = [_ROOT.sub("", line) for line in said] or lines
     return f"{type(error).__name__}: {lines[0]}"[:_LONGEST] if lines else type(error).__name__
 
 

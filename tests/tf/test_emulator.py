@@ -1,0 +1,249 @@
+"""The emulated device on this TensorFlow: what it is, that it computes, and where ops are put.
+
+A process can hold one target, and only before TensorFlow's devices start: everything runs in
+processes of its own. A compiler must be there; without one these tests fail.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from opcheck.graph import flatten
+from opcheck.loading import read
+from opcheck.placement import ReconcileResult, predict, reconcile
+from opcheck.targets import resolve
+from opcheck.worker.client import _answer, _environment
+from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
+
+from .conftest import BATCH, BATCH_SIZE, FIXTURES, TENSORFLOW
+
+TARGET = "directml@0.4.0" if TENSORFLOW == (2, 10) else "metal@1.2.0"
+ENDING = {(2, 10): "k2.10.h5", (2, 15): "k2.15.keras"}.get(TENSORFLOW, "k3.15.keras")
+MODELS = (
+    "augmentation",
+    "cnn3d",
+    "mixed_precision",
+    "mnist_cnn",
+    "mobilenet_v2",
+    "rnn_cells",
+    "text_classifier",
+    "transformer_block",
+)
+FILES = [f"{model}-{ENDING}" for model in MODELS]
+
+# What a user of that plugin gets, in TensorFlow's words.
+FAILS = {"text_classifier-k2.10.h5": "No OpKernel was registered to support Op 'CudnnRNN'"}
+
+REGISTRY = """
+import sys
+import tensorflow as tf
+from tensorflow.python.framework import dtypes, kernels
+from opcheck import emulator
+from opcheck.targets import resolve
+
+target = resolve(sys.argv[1])
+plan = emulator.load(target)
+print(*[f"{d.device_type}" for d in tf.config.list_logical_devices()])
+print(len(plan.left_out))
+
+def shape(op, constraints, host, priority, label):
+    allowed = frozenset((attr, frozenset(values)) for attr, values in constraints)
+    return op, allowed, frozenset(host), priority, label
+
+def values(allowed):
+    return [*(dtypes.as_dtype(t).name for t in allowed.type), *(s.decode() for s in allowed.s),
+            *map(str, allowed.i), *(str(b).lower() for b in allowed.b)]
+
+live = [
+    shape(k.op, [(c.name, values(c.allowed_values.list)) for c in k.constraint],
+          k.host_memory_arg, k.priority, k.label)
+    for k in kernels.get_all_registered_kernels().kernel if k.device_type == sys.argv[2]
+]
+wanted = {
+    shape(k.op, k.constraints, k.host_memory, k.priority, k.label)
+    for op in target.registry.ops() for k in target.registry.kernels(op, sys.argv[2])
+}
+print(len(live) - len(set(live)), len(set(live) - wanted), len(wanted - set(live)))
+"""
+
+# The model's outputs, and the gradients of their mean square, as numbers.
+NUMBERS = """
+import sys
+import numpy as np
+import tensorflow as tf
+if sys.argv[1] != "cpu":
+    from opcheck import emulator
+    from opcheck.targets import resolve
+    emulator.load(resolve(sys.argv[1]))
+import keras
+model = keras.models.load_model(sys.argv[2], compile=False)
+fill = np.random.default_rng(0)
+inputs = [fill.uniform(size=[2] + [n or 8 for n in x.shape[1:]]).astype("float32")
+          for x in model.inputs]
+
+@tf.function
+def step(*inputs):
+    with tf.GradientTape() as tape:
+        outputs = tf.nest.flatten(model(list(inputs) if len(inputs) > 1 else inputs[0]))
+        loss = tf.add_n([tf.reduce_mean(tf.square(out)) for out in outputs])
+    return outputs, tape.gradient(loss, model.trainable_variables)
+
+outputs, gradients = step(*map(tf.constant, inputs))
+print(outputs[0].device)
+np.savez(sys.argv[3], *[np.asarray(t) for t in [*outputs, *gradients]])
+"""
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A device of our own, so that it is built here and not found."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(cache: Path, code: str, *arguments: str) -> list[str]:
+    environment = {**_environment(), "OPCHECK_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="session")
+def replies(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, WorkerReply]:
+    """Both steps of every model on the emulated device, in one process."""
+    folder = tmp_path_factory.mktemp("emulated")
+    folders = {name: folder / name for name in FILES}
+    for name, private in folders.items():
+        private.mkdir()
+        source = read(str(FIXTURES / name))
+        request = WorkerRequest(
+            source, ("inference", "training"), batch_size=BATCH_SIZE, emulate=TARGET
+        )
+        (private / "request.json").write_bytes(msgspec.json.encode(request))
+    with (folder / "output").open("wb") as output:
+        subprocess.run(
+            [sys.executable, str(BATCH), *map(str, folders.values())],
+            env={**_environment(), "OPCHECK_CACHE_DIR": str(cache)},
+            stdout=output,
+            stderr=output,
+            check=True,
+        )
+    return {name: _answer(private, 0) for name, private in folders.items()}
+
+
+@pytest.mark.parametrize("device", ["GPU", "DEFAULT"])
+def test_the_kernels_are_the_targets(device: str, cache: Path) -> None:
+    devices, left_out, differences = run(cache, REGISTRY, TARGET, device)
+    assert devices == "CPU GPU"
+    duplicates, surplus, missing = map(int, differences.split())
+    assert (duplicates, surplus) == (0, 0)
+    assert missing <= int(left_out) <= 3  # ops that this TensorFlow does not know
+
+
+@pytest.mark.parametrize("model", ["mnist_cnn", "rnn_cells"])
+def test_numbers_are_those_of_the_cpu(model: str, cache: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    file = str(FIXTURES / f"{model}-{ENDING}")
+    (on_cpu,) = run(cache, NUMBERS, "cpu", file, str(tmp_path / "cpu.npz"))
+    (emulated,) = run(cache, NUMBERS, TARGET, file, str(tmp_path / "emulated.npz"))
+    assert on_cpu.endswith("CPU:0")
+    assert emulated.endswith("GPU:0")
+    expected, found = np.load(tmp_path / "cpu.npz"), np.load(tmp_path / "emulated.npz")
+    assert len(expected.files) > 2
+    for name in expected.files:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("step", [0, 1], ids=["inference", "training"])
+@pytest.mark.parametrize("name", [name for name in FILES if name not in FAILS])
+def test_the_prediction_is_what_the_placer_does(
+    name: str, step: int, replies: dict[str, WorkerReply]
+) -> None:
+    reply = replies[name]
+    assert reply.environment.emulated == TARGET
+    assert reply.steps[step].error is None
+    result = compare(reply, reply.steps[step])
+    assert result.disagreements == ()
+    assert (result.only_in_graph, result.only_in_trace) == ((), ())
+    assert {placement.evidence for placement in result.placements} == {"emulated"}
+    assert "accelerator" in {placement.verdict for placement in result.placements}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name in FAILS])
+def test_what_fails_fails_in_tensorflows_words(name: str, replies: dict[str, WorkerReply]) -> None:
+    for step in replies[name].steps:
+        assert FAILS[name] in (step.error or "")
+        verdicts = {placement.verdict for placement in compare(replies[name], step).placements}
+        assert "fails" in verdicts
+
+
+def compare(reply: WorkerReply, step: TracedStep) -> ReconcileResult:
+    """With the rules of the placer that runs here, whatever version the target is of."""
+    assert step.graph is not None
+    assert step.executed_graph is None  # Keras saw the accelerator, so nothing was traced twice
+    target = msgspec.structs.replace(resolve(TARGET), tensorflow=reply.environment.tensorflow)
+    graph = flatten(step.graph, name=step.step, layers=reply.layers, device_type="GPU")
+    return reconcile(
+        graph, predict(graph, target), step.placements, device_type="GPU", evidence="emulated"
+    )
+
+
+def test_a_second_target_is_refused(cache: Path) -> None:
+    code = """
+import sys
+from opcheck import emulator
+from opcheck.errors import EmulatorError
+from opcheck.targets import resolve
+emulator.load(resolve(sys.argv[1]))
+emulator.load(resolve(sys.argv[1]))
+try:
+    emulator.load(resolve(sys.argv[2]))
+except EmulatorError as error:
+    print(error.slug)
+"""
+    other = "metal@1.2.0,macos=12" if TARGET.startswith("metal") else "metal@1.2.0"
+    assert run(cache, code, TARGET, other) == ["emulator-failed"]
+
+
+def test_devices_that_have_started_are_refused(cache: Path) -> None:
+    code = """
+import sys
+import tensorflow as tf
+from opcheck import emulator
+from opcheck.errors import EmulatorError
+from opcheck.targets import resolve
+tf.constant(1)
+try:
+    emulator.load(resolve(sys.argv[1]))
+except EmulatorError as error:
+    print(error)
+"""
+    (message,) = run(cache, code, TARGET)
+    assert "before TensorFlow's devices start" in message
+
+
+def test_xla_is_refused_as_on_the_target(cache: Path) -> None:
+    code = """
+import sys
+import tensorflow as tf
+from opcheck import emulator
+from opcheck.targets import resolve
+emulator.load(resolve(sys.argv[1]))
+try:
+    tf.function(lambda x: x + x, jit_compile=True)(tf.ones([2]))
+except tf.errors.UnimplementedError as error:
+    print(str(error).partition(":")[0])
+"""
+    platform = resolve(TARGET).platform
+    assert run(cache, code, TARGET) == [f"Could not find compiler for platform {platform}"]
