@@ -12,6 +12,7 @@ kernel for an op on the variable, TensorFlow refuses the whole step, soft placem
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -28,6 +29,8 @@ _COLOCATION_ATTR = "_class"
 _COLOCATION_PREFIX = "loc:@"
 # placer.cc: MatchIdentityOperation. TensorFlow 2.15.1 does not have it, 2.18.1 does.
 _IDENTITY_FOLLOWS_SINCE = Version("2.16")
+# lower_if_op.cc colocates what leads into a branch with where it comes from.
+_BRANCH = re.compile(r"/(then|else|branch_\d+)/")
 
 Kernels = Mapping[str, Mapping[str, KernelDef]]
 
@@ -127,12 +130,12 @@ def _colocated_with(op: OpNode) -> Iterable[str]:
 
 
 def _in_scope(name: str, op: OpNode, graph: ModelGraph) -> str | None:
-    """The op that ``op`` calls ``name``: in a body, names lack the prefix that inlining adds."""
+    """The op that ``op`` calls ``name``, which lacks the prefix of a body: the innermost one."""
     scope = op.id
     while scope:
         scope = scope.rpartition("/")[0]
         candidate = graph.by_id.get(f"{scope}/{name}" if scope else name)
-        if candidate is not None and candidate.function == op.function:
+        if candidate is not None:
             return candidate.id
     return None
 
@@ -195,7 +198,7 @@ def _heuristics(
         dtype = op.inputs[0].dtype
         if edge.src.startswith(ARGUMENT):
             return CPU if dtype in _ALWAYS_ON_HOST else target.device_type
-        if crosses(edge):
+        if crosses(edge) and not (identity_follows and _BRANCH.search(op.id)):
             return boundary(dtype)
         return None if _is_generator(graph.by_id[edge.src]) else devices[edge.src]
 

@@ -117,3 +117,16 @@ def test_what_feeds_a_loop_has_the_loops_enter_for_a_consumer() -> None:
     assert devices(graph(ops, [("c", "loop/body/e")]), ON)["c"] == "GPU"
     beside = [ops[0], op("e", "Einsum", inputs="float32")]
     assert devices(graph(beside, [("c", "e")]), ON)["c"] == "CPU"
+
+
+def test_what_leads_into_a_branch_is_where_it_comes_from() -> None:
+    inside = op("cond/then/s", "Shape", inputs="float32", function="branch")
+    model = graph([op("e", "Einsum", inputs="float32"), inside], [("e", "cond/then/s")])
+    assert devices(model, ON)["cond/then/s"] == "CPU"
+    assert devices(model, OLD)["cond/then/s"] == "GPU"
+
+
+def test_a_body_may_name_an_op_around_it() -> None:
+    attrs = (("_class", ("loc:@e",)),)
+    inside = op("cond/then/r", "Relu", inputs="float32", function="branch", attrs=attrs)
+    assert devices(graph([op("e", "Einsum", inputs="float32"), inside]), ON)["cond/then/r"] == "CPU"
