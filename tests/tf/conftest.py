@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -95,6 +96,7 @@ class Answers:
                 check=True,
             )
 
+    @cache  # noqa: B019  lives as long as the session
     def __call__(self, name: str) -> WorkerReply:
         """Raises the error that a check of this fixture would raise."""
         folder = self._folder / name
