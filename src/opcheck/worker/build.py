@@ -87,7 +87,7 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
                 api.module.config.enable_unsafe_deserialization()
             config = _config(safe.architecture)
             known = {**api.experimental(), **custom, **_stand_ins(api)}
-            model = api.model_from_config(config, known)
+            model = api.model_from_config(config, known, trust=request.trust)
         except Exception as error:
             failures.append(f"with {api.package} {api.version}: {first_line(error)}")
             continue
@@ -102,7 +102,7 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         )
     raise BuildError(
         f"{source.path} could not be rebuilt ({'; '.join(failures) or 'no Keras is installed'}).",
-        hint=_hint(major),
+        hint=_hint(major, failures),
     )
 
 
@@ -121,7 +121,9 @@ def _stand_ins(api: KerasApi) -> dict[str, Any]:
     return {"OpaqueLayer": stand_in, "opcheck>OpaqueLayer": stand_in}
 
 
-def _hint(major: int | None) -> str:
+def _hint(major: int | None, failures: list[str]) -> str:
+    if any("Could not locate" in failure for failure in failures):
+        return "Say where the model's own code is: --custom-objects package.module."
     if major == 3:
         return "Run opcheck in an environment with Keras 3 (TensorFlow 2.16 or newer)."
     if major == 2:

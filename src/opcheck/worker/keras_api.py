@@ -37,14 +37,19 @@ class KerasApi:
             classes.append(self.module.Operation)
         return tuple(classes)
 
-    def model_from_config(self, config: dict[str, Any], custom_objects: dict[str, Any]) -> Any:
-        """Rebuild a model from its (already safe) config, whichever generation wrote it."""
+    def model_from_config(
+        self, config: dict[str, Any], custom_objects: dict[str, Any], *, trust: bool
+    ) -> Any:
+        """Rebuild a model from its (already safe) config, whichever generation wrote it.
+
+        ``trust`` lets Lambda layers have the code that the file holds.
+        """
         if "registered_name" in config:  # the format of `.keras` archives and of Keras 3
             library = self._internal("src.saving.serialization_lib", "saving.serialization_lib")
             if config["class_name"] == "Functional":  # its module moved with almost every version
                 config = {**config, "module": self._functional.__module__}
             return library.deserialize_keras_object(
-                config, custom_objects=custom_objects, safe_mode=True
+                config, custom_objects=custom_objects, safe_mode=not trust
             )
         if self.major >= 3:
             utils = self._internal("src.legacy.saving.saving_utils")
