@@ -70,7 +70,7 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
             devices[op_id] = device if device in kernels[op_id] else _first(kernels[op_id])
             if without and devices[op_id] == CPU and target.device_type in kernels[op_id]:
                 pulled[op_id] = without[0]
-        if len(group) == 1 and not pinned:
+        if len(group) == 1 and not any("device:" in graph.by_id[m].device for m in members):
             free.update((m, kernels[m]) for m in members)
     moved = _heuristics(graph, target, free, devices)
     return {
@@ -198,7 +198,7 @@ def _heuristics(
         dtype = op.inputs[0].dtype
         if edge.src.startswith(ARGUMENT):
             return CPU if dtype in _ALWAYS_ON_HOST else target.device_type
-        if crosses(edge) and not (identity_follows and _BRANCH.search(op.id)):
+        if crosses(edge) and not _BRANCH.search(op.id):
             return boundary(dtype)
         return None if _is_generator(graph.by_id[edge.src]) else devices[edge.src]
 
