@@ -76,13 +76,23 @@ def _name(symbol: lief.Symbol) -> str:
 def _rebases(
     binary: lief.MachO.Binary, segments: tuple[Segment, ...], slide: int
 ) -> Iterator[tuple[int, int]]:
-    """Every pointer into the image itself: the file holds an unslid address there."""
-    addresses = sorted(slide + r.address for r in binary.relocations)
+    """Every pointer into the image itself.
+
+    Either the file holds an unslid address there, or (chained fixups) a link of a chain, which
+    lief has followed.
+    """
+    targets = {
+        slide + r.address: r.target if isinstance(r, lief.MachO.RelocationFixup) else None
+        for r in binary.relocations
+    }
+    addresses = sorted(targets)
     for segment in segments:
         first = bisect_left(addresses, segment.address)
         last = bisect_left(addresses, segment.address + len(segment.data))
         for address in addresses[first:last]:
-            (value,) = struct.unpack_from("<Q", segment.data, address - segment.address)
+            value = targets[address]
+            if value is None:
+                (value,) = struct.unpack_from("<Q", segment.data, address - segment.address)
             yield address, slide + value
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from packaging.version import Version
 
 from opcheck.errors import ExtractError
 from opcheck.extract import apple, runtime
@@ -36,6 +37,12 @@ OPTIMIZERS = (
 )  # fmt: skip
 """The fields of ``TP_OptimizerConfigs`` in order (c/experimental/grappler/grappler.h)."""
 
+_LAYOUTS = {
+    "2.10": OPTIMIZERS,
+    "0": tuple(o for o in OPTIMIZERS if o != "auto_mixed_precision_onednn_bfloat16"),
+}
+"""The fields by the TensorFlow that brought them: 2.10 added one in the middle."""
+
 
 class PluginFacts(msgspec.Struct, frozen=True):
     """Everything a plugin says about itself while it is loaded."""
@@ -49,8 +56,14 @@ class PluginFacts(msgspec.Struct, frozen=True):
     kernels: tuple[KernelDef, ...]
 
 
-def extract_plugin(path: Path, arch: Arch | None = None) -> PluginFacts:
-    """Run the plugin's entry points once for every answer its system checks can get."""
+def extract_plugin(
+    path: Path, arch: Arch | None = None, tensorflow: str | None = None
+) -> PluginFacts:
+    """Run the plugin's entry points once for every answer its system checks can get.
+
+    ``tensorflow`` is the version that reads the optimizer switches: most plugins do not say which
+    layout they wrote. Without it such a plugin's switches stay unknown, and are left out.
+    """
     image = load(path, arch)
     if "TF_InitKernel" not in image.symbols:
         raise ExtractError(
@@ -62,7 +75,7 @@ def extract_plugin(path: Path, arch: Arch | None = None) -> PluginFacts:
     kernels = _with_requirements(image, full)
     platform, device_type = _or_explain(path, "SE_InitPlugin", full.init_platform)
     switches = (
-        _or_explain(path, "TF_InitGraph", full.init_graph)
+        _or_explain(path, "TF_InitGraph", lambda: full.init_graph(tensorflow))
         if "TF_InitGraph" in image.symbols
         else ()
     )
@@ -148,13 +161,24 @@ class _Run:
             raise Fault("it named no platform")
         return m.text(name), m.text(kind)
 
-    def init_graph(self) -> tuple[tuple[str, str], ...]:
+    def init_graph(self, tensorflow: str | None) -> tuple[tuple[str, str], ...]:
         """The Grappler passes that ``TF_InitGraph`` switches on or off."""
         m = self.machine
         configs, optimizer = m.alloc(256), m.alloc(256)
         # TP_OptimizerRegistrationParams: struct_size, ext, version x3, device_type, configs, ...
         params = m.put(struct.pack("<QQiii4xQQQQQ", 72, 0, 0, 0, 1, 0, configs, optimizer, 0, 0))
         m.call(self._symbols["TF_InitGraph"], params, m.alloc(64))
-        states = struct.unpack(f"<{len(OPTIMIZERS)}i", m.read(configs + 16, 4 * len(OPTIMIZERS)))
+        fields = _fields(m.word(configs), tensorflow)
+        states = struct.unpack(f"<{len(fields)}i", m.read(configs + 16, 4 * len(fields)))
         words = {1: "off", 2: "on"}
-        return tuple((n, words[s]) for n, s in zip(OPTIMIZERS, states, strict=True) if s in words)
+        return tuple((n, words[s]) for n, s in zip(fields, states, strict=True) if s in words)
+
+
+def _fields(struct_size: int, tensorflow: str | None) -> tuple[str, ...]:
+    """What stands in a ``TP_OptimizerConfigs``: by its size, or as TensorFlow will read it."""
+    for since, fields in _LAYOUTS.items():
+        if struct_size == 16 + 4 * len(fields):
+            return fields
+        if not struct_size and tensorflow and Version(tensorflow) >= Version(since):
+            return fields
+    return ()

@@ -61,7 +61,7 @@ def _plugin(row: PluginRow) -> RegistryFile:
     wheel = wheels.fetch(row.wheel, row.sha256)
     member = wheels.plugin_library(wheel)
     with wheels.unpacked(wheel, [member]) as (library,):
-        facts = extract_plugin(library)
+        facts = extract_plugin(library, tensorflow=row.tensorflow)
     ops = {k.op for k in facts.kernels}
     return RegistryFile(
         schema=store.SCHEMA,
@@ -141,15 +141,18 @@ def _version(wheel: str) -> str:
 
 
 def _write_index() -> None:
-    """One entry per plugin of the manifest, with what its data files say about themselves."""
-    targets = tuple(_info(row) for row in manifest().plugin)
+    """One entry per plugin of the manifest, with what its data files say about themselves.
+
+    A plugin without its own core is no target: another TensorFlow's would answer for it.
+    """
+    targets = tuple(_info(row) for row in manifest().plugin if all(map(_made, _files(row))))
     index = Index(schema=store.SCHEMA, generated_by=GENERATED_BY, targets=targets)
     text = msgspec.json.format(msgspec.json.encode(index), indent=2).decode()
     INDEX.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _info(row: PluginRow) -> TargetInfo:
-    names = tuple(n for n in (row.name, row.core) if (DATA / f"{n}.json").exists())
+    names = _files(row)
     files = [store.read(DATA / f"{name}.json") for name in names]
     return TargetInfo(
         plugin=row.plugin,
@@ -165,6 +168,14 @@ def _info(row: PluginRow) -> TargetInfo:
         provenance=tuple(s for f in files for s in f.sources),
         pairing_source=row.pairing_source,
     )
+
+
+def _files(row: PluginRow) -> tuple[str, str]:
+    return row.name, row.core
+
+
+def _made(name: str) -> bool:
+    return (DATA / f"{name}.json").exists()
 
 
 def _os_versions(row: PluginRow, plugin: RegistryFile) -> tuple[str, ...]:

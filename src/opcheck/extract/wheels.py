@@ -22,8 +22,11 @@ from opcheck.errors import ExtractError
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
 _GENERATED = re.compile(r"/gen_\w+\.py$")
 _WRAPPED = re.compile(r'_apply_op_helper\(\s*"(\w+)"')
+# A wheel up to 2.11 holds copies where others have links: libtensorflow_framework.dylib,
+# .2.dylib and .2.11.0.dylib. The middle one is what the other libraries ask for.
 _CORE = (
-    "libtensorflow_framework",
+    "libtensorflow_framework.2.dylib",
+    "libtensorflow_framework.so.2",
     "libtensorflow_cc",
     "_pywrap_tensorflow_internal",
     "_audio_microfrontend_op",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from opcheck.errors import UnknownTargetError, UsageError
 from opcheck.targets import known_targets, resolve
@@ -74,3 +75,16 @@ def test_known_targets_are_listed_newest_first() -> None:
     assert {t.label for t in known} >= {"metal@1.2.0", "directml@0.4.0"}
     assert all(resolve(t.label).label == t.label for t in known)
     assert all(t.pairing_source for t in known)
+
+
+@pytest.mark.parametrize("label", sorted({t.label for t in known_targets()}))
+def test_every_target_runs_beside_a_tensorflow_that_it_supports(label: str) -> None:
+    target = resolve(label)
+    assert any(SpecifierSet(s).contains(target.tensorflow) for s in target.tensorflow_supported)
+    core = next(p.wheel for p in target.provenance[1:])
+    assert core.split("-")[1] == target.tensorflow  # its own, never another version's
+    assert ("macos" in core) == (target.plugin == "metal")
+    assert target.optimizer_switches == SWITCHES[target.plugin]
+
+
+SWITCHES = {"metal": (("layout_optimizer", "off"), ("remapping", "off")), "directml": ()}
