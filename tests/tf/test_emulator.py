@@ -59,16 +59,17 @@ def values(allowed):
     return [*(dtypes.as_dtype(t).name for t in allowed.type), *(s.decode() for s in allowed.s),
             *map(str, allowed.i), *(str(b).lower() for b in allowed.b)]
 
-live = [
-    shape(k.op, [(c.name, values(c.allowed_values.list)) for c in k.constraint],
-          k.host_memory_arg, k.priority, k.label)
-    for k in kernels.get_all_registered_kernels().kernel if k.device_type == sys.argv[2]
-]
-wanted = {
-    shape(k.op, k.constraints, k.host_memory, k.priority, k.label)
-    for op in target.registry.ops() for k in target.registry.kernels(op, sys.argv[2])
-}
-print(len(live) - len(set(live)), len(set(live) - wanted), len(wanted - set(live)))
+for device in ("GPU", "DEFAULT"):
+    live = [
+        shape(k.op, [(c.name, values(c.allowed_values.list)) for c in k.constraint],
+              k.host_memory_arg, k.priority, k.label)
+        for k in kernels.get_all_registered_kernels().kernel if k.device_type == device
+    ]
+    wanted = {
+        shape(k.op, k.constraints, k.host_memory, k.priority, k.label)
+        for op in target.registry.ops() for k in target.registry.kernels(op, device)
+    }
+    print(len(live) - len(set(live)), len(set(live) - wanted), len(wanted - set(live)))
 """
 
 # The model's outputs, and the gradients of their mean square, as numbers.
@@ -141,13 +142,13 @@ def replies(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return {name: _answer(private, 0) for name, private in folders.items()}
 
 
-@pytest.mark.parametrize("device", ["GPU", "DEFAULT"])
-def test_the_kernels_are_the_targets(device: str, cache: Path) -> None:
-    devices, left_out, differences = run(cache, REGISTRY, TARGET, device)
+def test_the_kernels_are_the_targets(cache: Path) -> None:
+    devices, left_out, *differences = run(cache, REGISTRY, TARGET)
     assert devices == "CPU GPU"
-    duplicates, surplus, missing = map(int, differences.split())
-    assert (duplicates, surplus) == (0, 0)
-    assert missing <= int(left_out) <= 3  # ops that this TensorFlow does not know
+    for line in differences:
+        duplicates, surplus, missing = map(int, line.split())
+        assert (duplicates, surplus) == (0, 0)
+        assert missing <= int(left_out) <= 3  # ops that this TensorFlow does not know
 
 
 @pytest.mark.parametrize("model", ["mnist_cnn", "rnn_cells"])
@@ -180,12 +181,13 @@ def test_the_prediction_is_what_the_placer_does(
     assert "accelerator" in {placement.verdict for placement in result.placements}
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name in FAILS])
-def test_what_fails_fails_in_tensorflows_words(name: str, replies: dict[str, WorkerReply]) -> None:
-    for step in replies[name].steps:
-        assert FAILS[name] in (step.error or "")
-        verdicts = {placement.verdict for placement in compare(replies[name], step).placements}
-        assert "fails" in verdicts
+def test_what_fails_fails_in_tensorflows_words(replies: dict[str, WorkerReply]) -> None:
+    """On DirectML, whose plugin has no CudnnRNN; nothing of these models fails on Metal."""
+    for name in set(FILES) & set(FAILS):
+        for step in replies[name].steps:
+            assert FAILS[name] in (step.error or "")
+            verdicts = {placement.verdict for placement in compare(replies[name], step).placements}
+            assert "fails" in verdicts
 
 
 def compare(reply: WorkerReply, step: TracedStep) -> ReconcileResult:
