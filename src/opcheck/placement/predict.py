@@ -93,6 +93,8 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Targ
             "placer-heuristic",
             f"TensorFlow places {op.op_type} with the ops it serves, and those are on the CPU",
         )
+    if "device:CPU" in op.device:
+        return Reason("asked-for", f"the model puts {op.op_type} on the CPU itself (tf.device)")
     return _missing(op, target)
 
 

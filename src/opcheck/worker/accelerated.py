@@ -51,6 +51,18 @@ def pretended_gpu() -> Iterator[DeviceQuestions]:
         _forget_devices()
 
 
+def variables_there() -> dict[str, str]:
+    """Devices of variables here -> where they are on a machine with an accelerator.
+
+    Optimizers work ``with tf.device(variable.device)``, which is a full name, unlike what users
+    write. Empty where there is an accelerator: then the names are right as they are.
+    """
+    if _has_gpu(tf.config.list_logical_devices()):
+        return {}
+    name = "/job:localhost/replica:0/task:0/device:"
+    return {f"{name}CPU:0": f"{name}GPU:0"}
+
+
 def _has_gpu(devices: list[Any]) -> bool:
     return any(device.device_type == "GPU" for device in devices)
 

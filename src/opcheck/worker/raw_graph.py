@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
@@ -20,15 +22,19 @@ _API_ATTRS = ("api_implements", "api_preferred_device", *_API_PARTS)
 _MAX_LIST = 64  # longer attribute lists say nothing about placement
 
 
-def raw_graph(concrete: Any) -> RawGraph:
-    """The function's own graph and every function it can reach."""
+def raw_graph(concrete: Any, *, moved: Mapping[str, str] = MappingProxyType({})) -> RawGraph:
+    """The function's own graph and every function it can reach.
+
+    ``moved`` renames devices: what was asked for by the full name that a variable has here.
+    """
+    read = partial(_node, moved=moved)
     notes: list[str] = []
     graph = concrete.graph
     library = {f.signature.name: f for f in graph.as_graph_def().library.function}
     control = [op.name for op in getattr(graph, "control_outputs", ())]
     main = RawFunction(
         name=graph.name,
-        nodes=tuple(map(_node, graph.get_operations())),
+        nodes=tuple(map(read, graph.get_operations())),
         arguments=tuple(tensor.op.name for tensor in graph.inputs),
         results=tuple(_reference(tensor) for tensor in graph.outputs),
         control_results=tuple(control),
@@ -36,7 +42,7 @@ def raw_graph(concrete: Any) -> RawGraph:
     functions = []
     for name in sorted(_reachable(main, library)):
         try:
-            functions.append(_function(library[name], graph))
+            functions.append(_function(library[name], graph, read))
         except Exception as error:  # a body TensorFlow itself cannot re-import
             notes.append(f"function {name} could not be read: {type(error).__name__}: {error}")
     op_types = {node.op for f in (main, *functions) for node in f.nodes}
@@ -73,14 +79,14 @@ def _reachable(main: RawFunction, library: dict[str, Any]) -> set[str]:
     return seen
 
 
-def _function(function: Any, parent: Any) -> RawFunction:
+def _function(function: Any, parent: Any, read: Callable[[Any], RawNode]) -> RawFunction:
     """A FunctionDef as a graph. Nested bodies resolve through the enclosing graph's library."""
     with parent.as_default():
         body = function_def_to_graph(function)
     attrs = {key: function.attr[key].s.decode() for key in _API_ATTRS if key in function.attr}
     return RawFunction(
         name=function.signature.name,
-        nodes=tuple(map(_node, body.get_operations())),
+        nodes=tuple(map(read, body.get_operations())),
         arguments=tuple(tensor.op.name for tensor in body.inputs),
         results=tuple(_reference(tensor) for tensor in body.outputs),
         control_results=tuple(
@@ -92,7 +98,7 @@ def _function(function: Any, parent: Any) -> RawFunction:
     )
 
 
-def _node(op: Any) -> RawNode:
+def _node(op: Any, moved: Mapping[str, str]) -> RawNode:
     node = op.node_def
     dtypes: list[tuple[str, str | tuple[str, ...]]] = []
     attrs: list[tuple[str, AttrValue]] = []
@@ -125,7 +131,7 @@ def _node(op: Any) -> RawNode:
         functions=tuple(functions),
         layer=layer,
         role=role,
-        device=op.device,
+        device=moved.get(op.device, op.device),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from opcheck.worker.accelerated import pretended_gpu
+from opcheck.worker.accelerated import pretended_gpu, variables_there
 from opcheck.worker.device_log import read_device_log
 from opcheck.worker.inputs import example
 from opcheck.worker.protocol import DeviceLogEntry, Step, TracedStep
@@ -51,7 +51,7 @@ def trace(function: StepFunction, log: Path, batch_size: int, *, run: bool) -> T
     """
     with function.recording(), pretended_gpu() as questions:
         concrete = _concrete(function)
-    graph = raw_graph(concrete)
+    graph = raw_graph(concrete, moved=variables_there())
     executed_graph = None
     entries: tuple[DeviceLogEntry, ...] = ()
     error = None

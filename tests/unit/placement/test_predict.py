@@ -124,6 +124,12 @@ def test_colocation_by_name() -> None:
     assert verdicts(model, on)["neg"] == ("cpu", "colocated")
 
 
+def test_a_device_scope_of_the_model() -> None:
+    asked = op("add", "AddV2", inputs="float32 float32", device="/device:CPU:0")
+    found = only(graph([asked]), target(*ADD))
+    assert (found.verdict, found.reason.code) == ("cpu", "asked-for")
+
+
 def test_a_shape_follows_its_input() -> None:
     on = target(*ADD, kernel("Shape", "GPU", host=("output",)), kernel("Shape", "CPU"))
     model = graph(
