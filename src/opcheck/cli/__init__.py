@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import NoReturn
 
 import opcheck
-from opcheck.cli import check, doctor, explain, inspect, report, targets
+from opcheck.cli import check, doctor, explain, inspect, ops, registry, report, targets
 from opcheck.cli.parser import Parser, Run
 from opcheck.errors import OpcheckError, UsageError
 
 __all__ = ["main", "run"]
 
-_COMMANDS = {module.NAME: module for module in (check, inspect, targets, explain, doctor, report)}
+_COMMANDS = {
+    module.NAME: module
+    for module in (check, inspect, targets, ops, registry, explain, doctor, report)
+}
 _DESCRIPTION = """\
 Which ops of a Keras model leave the GPU on Apple Metal or DirectML, and why.
 

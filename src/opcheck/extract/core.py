@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from opcheck.errors import ExtractError
 from opcheck.extract import runtime
 from opcheck.extract.image import SLIDE, Arch, Image, load
 from opcheck.extract.machine import Fault, Handler, Machine, Object
@@ -55,7 +56,10 @@ def extract_core(paths: Sequence[Path], arch: Arch | None = None) -> tuple[Libra
     images = [load(path, arch, SLIDE * (1 + index)) for index, path in enumerate(paths)]
     recorder = Recorder("core")
     machine = _machine(images, recorder)
-    return tuple(_run(machine, image, recorder) for image in images)
+    found = tuple(_run(machine, image, recorder) for image in images)
+    if not recorder.kernels:
+        raise ExtractError(f"No initializer of {paths[-1].name} registers a kernel.")
+    return found
 
 
 def _run(machine: Machine, image: Image, recorder: Recorder) -> LibraryFacts:

@@ -21,6 +21,7 @@ _ARCH: dict[lief.MachO.Header.CPU_TYPE, Arch] = {
 }
 _EXTERNAL = 1  # N_EXT of mach-o/nlist.h
 _MOD_INIT = lief.MachO.Section.TYPE.MOD_INIT_FUNC_POINTERS
+_INIT_OFFSETS = lief.MachO.Section.TYPE.INIT_FUNC_OFFSETS
 
 
 def load_macho(path: Path, arch: Arch | None, slide: int) -> Image:
@@ -102,3 +103,7 @@ def _initializers(binary: lief.MachO.Binary, pointers: dict[int, int], slide: in
             start = slide + section.virtual_address
             for address in range(start, start + section.size, 8):
                 yield pointers[address]
+        elif section.type == _INIT_OFFSETS:  # with chained fixups: 32 bits from the image's start
+            content = bytes(section.content)
+            for (offset,) in struct.iter_unpack("<I", content[: len(content) // 4 * 4]):
+                yield slide + binary.imagebase + offset

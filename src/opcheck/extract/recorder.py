@@ -80,7 +80,7 @@ class Recorder:
             builder + r"14AttrConstraintI[xl]EERS0_PKcT_": self._int_constraint,
             builder + r"14AttrConstraintIbEERS0_PKcT_": self._bool_constraint,
             builder + r"14AttrConstraintINS.*basic_string.*Span.*": self._text_constraints,
-            builder + r"14AttrConstraintI.*": self._unknown_constraint,
+            builder + r"14AttrConstraintI[^.]*": self._unknown_constraint,  # no trampoline
             builder + r"10HostMemoryEPKc": self._host_memory,
             builder + r"5LabelEPKc": self._label,
             builder + r"8PriorityEi": self._priority,

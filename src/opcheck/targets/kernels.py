@@ -101,13 +101,14 @@ class KernelRegistry:
         for kernel in self.kernels(op, device) + self.kernels(op, DEFAULT):
             for attr, values in kernel.constraints:
                 allowed.setdefault(attr, set()).update(values)
-        return {attr: tuple(sorted(values, key=_reading_order)) for attr, values in allowed.items()}
+        return {attr: tuple(sorted(values, key=reading_order)) for attr, values in allowed.items()}
 
 
 _FIRST = ("float32", "float16", "bfloat16", "float64")
 
 
-def _reading_order(value: str) -> tuple[int, str]:
+def reading_order(value: str) -> tuple[int, str]:
+    """The key by which dtypes are sorted for a reader."""
     return (_FIRST.index(value) if value in _FIRST else len(_FIRST), value)
 
 

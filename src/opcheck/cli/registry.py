@@ -1,0 +1,92 @@
+"""``opcheck registry``: the kernels of a target or of a library, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from opcheck.cli.parser import Parser, Subparsers
+from opcheck.errors import ExtractError
+from opcheck.formats.output import STDOUT, check_writable, write
+
+NAME = "registry"
+_EXTRACT_NEEDS = ("lief", "platformdirs", "unicorn")
+_EXTRACT = """\
+Recover the kernels of a plugin that opcheck does not know: a wheel, a .dylib or a .so.
+
+The library runs in an emulated processor that reaches nothing of this machine. A wheel of
+TensorFlow itself works too, and takes a minute. Exit code 2 when the list may be incomplete.
+
+It needs: pip install 'opcheck[extract]'"""
+
+
+def add(subparsers: Subparsers) -> None:
+    text = "Print kernel registrations as JSON: of a target, or of a library."
+    parser = subparsers.add_parser(NAME, help="print kernels as JSON", description=text)
+    actions = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, parser_class=Parser
+    )
+    export = actions.add_parser(
+        "export",
+        help="the kernels of a known target",
+        description="Print every kernel that a target's system has (`opcheck targets` lists them).",
+    )
+    export.add_argument("target", metavar="TARGET", help="such as metal@1.2.0,macos=12")
+    export.add_argument(
+        "--layer",
+        choices=("plugin", "core", "all"),
+        default="all",
+        help="the plugin's kernels, those of the TensorFlow beside it, or all (default)",
+    )
+    extract = actions.add_parser(
+        "extract", help="the kernels of a wheel or library", description=_EXTRACT
+    )
+    extract.add_argument("library", metavar="WHEEL_OR_LIBRARY", type=Path)
+    extract.add_argument(
+        "--arch", choices=("arm64", "x86_64"), help="which part of a universal library"
+    )
+    for action in (export, extract):
+        action.add_argument("-f", "--format", choices=("json",), help="how (default: json)")
+        action.add_argument(
+            "-o", "--output", default=STDOUT, metavar="FILE", help="where (default: -)"
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    check_writable(arguments.output)
+    return _export(arguments) if arguments.action == "export" else _extract(arguments)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from opcheck.formats import kernels
+    from opcheck.targets import resolve
+
+    registry = resolve(arguments.target).registry
+    wanted = (
+        kernel
+        for op in registry.ops()
+        for kernel in registry.kernels(op)
+        if arguments.layer in ("all", kernel.origin)
+    )
+    write(kernels.render(wanted), arguments.output)
+    return 0
+
+
+def _extract(arguments: argparse.Namespace) -> int:
+    try:
+        from opcheck.extract.files import extract_file
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRACT_NEEDS:
+            raise
+        raise ExtractError(
+            f"Recovering kernels needs {error.name}, which is not installed.",
+            hint="pip install 'opcheck[extract]'",
+        ) from None
+    from opcheck.formats import kernels
+
+    found = extract_file(arguments.library, getattr(arguments, "arch", None))
+    write(kernels.render(found.kernels), arguments.output)
+    for stopped in found.abandoned:
+        print(f"opcheck: its kernels may be missing: {stopped}", file=sys.stderr)
+    return 2 if found.abandoned else 0

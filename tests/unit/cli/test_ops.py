@@ -1,0 +1,94 @@
+"""`opcheck ops`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Opcheck = Callable[..., tuple[int, str, str]]
+
+
+def cells(out: str, first: str) -> list[list[str]]:
+    """The rows of a table that start with ``first``."""
+    lines = [line for line in out.splitlines() if line.startswith(first + "  ")]
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
+
+
+def test_every_op(opcheck: Opcheck) -> None:
+    code, out, err = opcheck("ops", "metal@1.2.0")
+    assert (code, err) == (0, "")
+    assert out.startswith("metal@1.2.0 (macOS 13+, arm64), beside TensorFlow 2.18.1: GPU has ")
+    assert cells(out, "MatMul") == [["MatMul", "plugin", "T: float32, float16, bfloat16"]]
+    assert cells(out, "Einsum") == []
+
+
+def test_one_op_and_since_when(opcheck: Opcheck) -> None:
+    """The table in Apple's METADATA: 'v2.13 v1.0.0 FP16 and BF16 support'."""
+    code, out, _ = opcheck("ops", "metal@1.2.0", "--op", "Conv2D")
+    assert code == 0
+    since = {t: row[-1] for row in cells(out, "GPU") for t in row[3].split(", ")}
+    assert set(since) == {"float32", "float16", "bfloat16"}
+    assert since["float32"].endswith("or earlier")
+    assert "earlier" not in since["bfloat16"]
+
+
+def test_an_op_that_works_in_host_memory(opcheck: Opcheck) -> None:
+    out = opcheck("ops", "metal@1.2.0", "--op", "Pack").out
+    assert "any (DEFAULT)" in out
+    assert "output, values" in out
+
+
+@pytest.mark.parametrize(
+    ("target", "op", "said"),
+    [
+        ("metal", "Einsum", "no kernel for Einsum on GPU. It falls back to the CPU (T: float32,"),
+        ("directml", "CudnnRNN", "no kernel for CudnnRNN on GPU, and none on the CPU: it fails."),
+    ],
+)
+def test_an_op_that_is_not_there(target: str, op: str, said: str, opcheck: Opcheck) -> None:
+    code, out, _ = opcheck("ops", target, "--op", op)
+    assert code == 0
+    assert said in out
+
+
+def test_an_op_that_does_not_exist_is_not_unsupported(opcheck: Opcheck) -> None:
+    code, out, err = opcheck("ops", "metal", "--op", "matmul")
+    assert (code, out) == (3, "")
+    assert "has no op matmul. Did you mean MatMul?" in err
+
+
+def test_since_when_on_an_older_system(opcheck: Opcheck) -> None:
+    assert "2.18.1" in opcheck("ops", "metal", "--op", "StatelessRandomUniformV2").out
+    out = opcheck("ops", "metal,macos=12", "--op", "StatelessRandomUniformV2").out
+    assert "falls back to the CPU" in out
+
+
+def test_compare(opcheck: Opcheck) -> None:
+    code, out, err = opcheck("ops", "--compare", "metal@1.2.0,macos=12", "metal@1.2.0")
+    assert (code, err) == (0, "")
+    assert out.startswith("10 ops: not alike on metal@1.2.0 (macOS 12, arm64) and on ")
+    (row,) = cells(out, "StatelessRandomUniformV2")
+    assert row == ["StatelessRandomUniformV2", "-", "dtype: float32, float16"]
+
+
+def test_compare_shows_what_differs(opcheck: Opcheck) -> None:
+    out = opcheck("ops", "--compare", "metal@1.0.1", "metal@1.1.0").out
+    assert cells(out, "Abs") == [["Abs", "-", "T: int64"]]
+    assert cells(out, "CudnnRNN") == [["CudnnRNN", "-", "T: float16, bfloat16"]]
+    assert cells(out, "MatMul") == []
+
+
+def test_compare_one_op(opcheck: Opcheck) -> None:
+    out = opcheck("ops", "--compare", "metal", "directml", "--op", "Elu").out
+    assert cells(out, "Elu")[0][:2] == ["Elu", "-"]
+    assert opcheck("ops", "--compare", "metal", "metal", "--op", "Elu").out == (
+        "metal@1.2.0 and metal@1.2.0 have the same kernels for Elu.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("metal", "--compare", "metal", "directml"), ("--compare", "metal")]
+)
+def test_wrong_usage(words: tuple[str, ...], opcheck: Opcheck) -> None:
+    assert opcheck("ops", *words)[0] == 3
