@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opcheck.extract import strings
-from opcheck.extract.machine import Handler, Machine
+from opcheck.extract.machine import Handler, Machine, Object
 
 
 def _next_prime(m: Machine) -> int:
@@ -48,9 +48,27 @@ def _string_init(m: Machine) -> int:
     return m.arg(0)
 
 
+def _sentry(m: Machine) -> int:
+    """``ostream::sentry(ostream&)``: the stream is not good, so nothing is formatted."""
+    m.write(m.arg(0), b"\0")
+    return m.arg(0)
+
+
+def _facet(m: Machine) -> int:
+    """``locale::use_facet``: an object whose every method does nothing."""
+    return _polymorphic(m)
+
+
+def _polymorphic(m: Machine) -> int:
+    table = m.put(bytes(32) + m.nothing.to_bytes(8, "little") * 64)
+    return m.put((table + 32).to_bytes(8, "little") + bytes(504))
+
+
 _STRING = "_ZNSt3__112basic_stringIcNS_11char_traitsIcEENS_9allocatorIcEEE"
 HANDLERS: dict[str, Handler] = {
     "_ZNSt3__112__next_primeEm": _next_prime,
+    "_ZNSt3__113basic_ostreamIcNS_11char_traitsIcEEE6sentryC1ERS3_": _sentry,
+    "_ZNKSt3__16locale9use_facetERNS0_2idE": _facet,
     _STRING + "C1ERKS5_": _string_copy,
     _STRING + "aSERKS5_": _string_copy,
     _STRING + "6assignEPKc": _string_assign,
@@ -59,4 +77,10 @@ HANDLERS: dict[str, Handler] = {
     _STRING + "6appendEPKcm": _string_append_n,
     _STRING + "6__initEPKcm": _string_init,
     _STRING + "25__init_copy_ctor_externalEPKcm": _string_init,
+}
+
+OBJECTS: dict[str, Object] = {
+    # Streams: a virtual table whose offset to the base class is 0.
+    "_ZNSt3__14coutE": _polymorphic,
+    "_ZNSt3__14cerrE": _polymorphic,
 }

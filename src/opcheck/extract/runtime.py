@@ -19,7 +19,9 @@ def objects(symbols: Iterable[str]) -> dict[str, Object]:
     """Data of the system: virtual tables, type information, the stack's canary."""
     found: dict[str, Object] = {"__stack_chk_guard": _canary}
     for symbol in symbols:
-        if symbol.startswith("_ZTV"):
+        if symbol in libcxx.OBJECTS:
+            found[symbol] = libcxx.OBJECTS[symbol]
+        elif symbol.startswith("_ZTV"):
             found[symbol] = _vtable
         elif symbol.startswith("_ZTI"):
             found[symbol] = _type_info(symbol.removeprefix("_ZTI"))
