@@ -11,7 +11,7 @@ from opcheck import graph, loading, placement, targets, worker
 from opcheck.config import Options, StepChoice
 from opcheck.errors import CannotCheckError
 from opcheck.graph import ModelGraph
-from opcheck.installed import default_targets
+from opcheck.installed import accelerator_target, default_targets
 from opcheck.loading.types import ModelSource
 from opcheck.placement import Placement, ReconcileResult
 from opcheck.report import Inspection, Report, Result, build, gate
@@ -52,7 +52,8 @@ def check(
     this machine's own accelerator, then the newest of each plugin. ``progress`` is called with
     the name of each stage. Raises OpcheckError when no report can be made.
     """
-    chosen = tuple(map(targets.resolve, target_specs or options.targets or default_targets()))
+    specs = tuple(target_specs or options.targets or default_targets())
+    chosen = tuple(map(targets.resolve, specs))
     progress = progress or (lambda _: None)
     progress("reading the model")
     source = loading.read(spec)
@@ -63,18 +64,46 @@ def check(
         custom_objects=options.custom_objects,
         batch_size=options.batch_size,
     )
-    reply = worker.run(request, timeout=options.timeout, progress=progress)
-    reply = _applicable(reply, options)
+    wanted = [_emulated(name, target, options) for name, target in zip(specs, chosen, strict=True)]
+    replies = {
+        emulate: _applicable(
+            worker.run(
+                msgspec.structs.replace(request, emulate=emulate),
+                timeout=options.timeout,
+                progress=progress,
+            ),
+            options,
+        )
+        for emulate in dict.fromkeys(wanted)
+    }
     progress("placing the ops")
-    graphs = _graphs(source, reply, {target.device_type for target in chosen})
-    results = [
-        _judge(source, reply, step, target, options, graphs)
-        for target in chosen
-        for step in reply.steps
-    ]
-    report = build.report(source, reply, chosen, results)
+    results: list[Result] = []
+    for emulate, reply in replies.items():
+        ours = [t for t, name in zip(chosen, wanted, strict=True) if name == emulate]
+        graphs = _graphs(source, reply, {target.device_type for target in ours})
+        results += (
+            _judge(source, reply, step, target, options, graphs)
+            for target in ours
+            for step in reply.steps
+        )
+    report = build.report(source, _as_here(replies[wanted[0]]), chosen, results)
     verdict = gate.evaluate(report, gate.Policy(options.fail_on))
     return msgspec.structs.replace(report, verdict=verdict)
+
+
+def _emulated(name: str, target: Target, options: Options) -> str | None:
+    """The target whose accelerator the worker must emulate: it is asked for and not there."""
+    if options.evidence != "traced" or accelerator_target() == target.plugin:
+        return None
+    return name
+
+
+def _as_here(reply: WorkerReply) -> WorkerReply:
+    """An emulated accelerator is none of this machine's."""
+    if reply.environment.emulated is None:
+        return reply
+    here = msgspec.structs.replace(reply.environment, accelerators=())
+    return msgspec.structs.replace(reply, environment=here)
 
 
 def _applicable(reply: WorkerReply, options: Options) -> WorkerReply:
@@ -126,17 +155,20 @@ def _judge(
     if options.evidence != "predicted":
         trace = _compare(ops, placements, step, target, reply.environment)
         placements = trace.placements
-    if options.evidence == "traced" and all(p.evidence == "predicted" for p in placements):
+    gaps = ops.notes + _replaced(step, reply)
+    if options.evidence == "traced" and step.error is not None:
+        gaps += (f"The step stopped on {target.label}: {step.error}",)
+    elif options.evidence == "traced" and all(p.evidence == "predicted" for p in placements):
         raise CannotCheckError(
-            f"{target.label} could not be traced: its accelerator is not on this machine.",
-            hint="Use --evidence predicted, or run opcheck where it is.",
+            f"{target.label} could not be traced: TensorFlow lists no such device here.",
+            hint="Use --evidence predicted.",
         )
     placed = tuple(
         PlacedOp(op, where, severity(op, where))
         for op, where in zip(ops.ops, placements, strict=True)
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, ops.notes + _replaced(step, reply)), step, trace)
+    return build.result(subject(placed, gaps), step, trace)
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
@@ -156,7 +188,11 @@ def _compare(
     """Hold the prediction, or elsewhere than on the target its graph alone, against what ran."""
     if (target.device_type, target.platform) in environment.accelerators:
         return placement.reconcile(
-            predicted, placements, step.placements, device_type=target.device_type
+            predicted,
+            placements,
+            step.placements,
+            device_type=target.device_type,
+            evidence="observed" if environment.emulated is None else "emulated",
         )
     executed = step.executed_graph or step.graph
     assert executed is not None  # the caller has its ops

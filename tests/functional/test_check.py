@@ -139,6 +139,19 @@ def test_the_gate(opcheck: Runner) -> None:
     assert document["verdict"]["passed"] == (not errors)
 
 
+def test_on_an_emulated_device(opcheck: Runner, tmp_path: Path) -> None:
+    """TensorFlow's own placer, with the kernels of the target: it and the prediction agree."""
+    ran = opcheck(
+        *(FIXTURES / KERAS_3, "-t", "metal", "--evidence", "traced", "--format", "json"),
+        OPCHECK_CACHE_DIR=str(tmp_path),
+    )
+    document = ran.json()
+    assert [result["evidence"] for result in document["results"]] == ["emulated"] * 2
+    assert [result["disagreements"] for result in document["results"]] == [[], []]
+    assert {op["evidence"] for op in ops(document, "metal@1.2.0", "Einsum")} == {"emulated"}
+    assert {op["verdict"] for op in ops(document, "metal@1.2.0", "Einsum")} == {"cpu"}
+
+
 def test_a_model_made_by_code(opcheck: Runner, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import keras\n"

@@ -69,12 +69,12 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[WorkerRequest]
         replaced: tuple[Hazard, ...] = (),
         accelerators: tuple[tuple[str, str], ...] = (),
     ) -> list[WorkerRequest]:
-        here = msgspec.structs.replace(environment, accelerators=accelerators)
-        reply = WorkerReply(here, (), steps, replaced)
-
         def run(request: WorkerRequest, **_: object) -> WorkerReply:
             requests.append(request)
-            return reply
+            there = msgspec.structs.replace(
+                environment, accelerators=accelerators, emulated=request.emulate
+            )
+            return WorkerReply(there, (), steps, replaced)
 
         monkeypatch.setattr("opcheck.loading.read", lambda _: source)
         monkeypatch.setattr("opcheck.worker.run", run)
@@ -213,9 +213,41 @@ def test_evidence_traced_needs_the_device(worker: Callable[..., list[WorkerReque
         pipeline.check("m.h5", ["metal"], Options(evidence="traced"))
 
 
-def test_on_the_device_itself_it_is_observed(
+def test_without_the_device_traced_means_emulated(
     worker: Callable[..., list[WorkerRequest]],
 ) -> None:
+    """One worker a target: a process can have the kernels of one only."""
+    traced = msgspec.structs.replace(
+        step("Elu"), placements=(DeviceLogEntry("Elu", "Elu", "CPU:0"),)
+    )
+    requests = worker(traced, accelerators=(("GPU", "METAL"),))
+    names = ["metal@1.2.0", "metal@1.2.0,macos=12"]
+    report = pipeline.check("m.h5", names, Options(evidence="traced"))
+    assert [request.emulate for request in requests] == names
+    assert [result.evidence for result in report.results] == ["emulated"] * 2
+    assert report.environment.accelerators == ()
+
+
+def test_a_step_that_stops_on_the_device_is_not_good(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    stopped = msgspec.structs.replace(
+        step("Relu"), placements=(), executed=False, error="NotFoundError: no compiler"
+    )
+    worker(stopped, accelerators=(("GPU", "METAL"),))
+    report = pipeline.check("m.h5", ["metal"], Options(evidence="traced"))
+    assert report.results[0].incomplete == (
+        "The step stopped on metal@1.2.0: NotFoundError: no compiler",
+    )
+    assert report.verdict is not None
+    assert not report.verdict.passed
+
+
+def test_on_the_device_itself_it_is_observed(
+    worker: Callable[..., list[WorkerRequest]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("opcheck.pipeline.accelerator_target", lambda: "metal")
     traced = msgspec.structs.replace(
         step("Relu", "Elu"),
         placements=(DeviceLogEntry("Relu", "Relu", "CPU:0"), DeviceLogEntry("Elu", "Elu", "CPU:0")),
