@@ -33,8 +33,8 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--evidence",
         choices=get_args(config.EvidenceChoice),
-        help="predicted: by the kernel registry; traced: by TensorFlow, on the device or an emulated "
-        "one; default: auto",
+        help="predicted: by the kernel registry; traced: by TensorFlow, on the device or an "
+        "emulated one; default: auto",
     )
     parser.add_argument(
         "--fail-on",
