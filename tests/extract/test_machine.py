@@ -10,7 +10,8 @@ import pytest
 
 from opcheck.errors import ExtractError
 from opcheck.extract import runtime
-from opcheck.extract.image import SLIDE, Image, Import, Segment, load
+from opcheck.extract.image import SLIDE, Image, Import, Segment
+from opcheck.extract.library import load
 from opcheck.extract.machine import Fault, Handler, Machine
 from opcheck.extract.plugin import extract_plugin
 from opcheck.extract.recorder import Recorder

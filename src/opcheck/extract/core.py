@@ -17,7 +17,8 @@ import msgspec
 
 from opcheck.errors import ExtractError
 from opcheck.extract import runtime
-from opcheck.extract.image import SLIDE, Arch, Image, load
+from opcheck.extract.image import SLIDE, Arch, Image
+from opcheck.extract.library import load
 from opcheck.extract.machine import Fault, Handler, Machine, Object
 from opcheck.extract.recorder import Recorder
 from opcheck.targets.kernels import KernelDef

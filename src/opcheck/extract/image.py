@@ -6,14 +6,11 @@ that is container-free.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-
-from opcheck.errors import ExtractError
 
 Arch = Literal["arm64", "x86_64"]
 
@@ -61,32 +58,3 @@ class Image(msgspec.Struct, frozen=True):
     symbols: Mapping[str, int]
     local: Mapping[str, int]
     initializers: tuple[Initializer, ...]
-
-
-def load(path: Path, arch: Arch | None = None, slide: int = SLIDE) -> Image:
-    """The image of a .dylib or .so; ``arch`` picks a slice of a universal library."""
-    try:
-        image = _load(path, arch, slide)
-    except (ValueError, LookupError, ArithmeticError, struct.error) as error:
-        raise ExtractError(f"{path.name} is damaged: {error}.") from None
-    if not image.segments:
-        raise ExtractError(f"{path.name} holds no code.")
-    return image
-
-
-def _load(path: Path, arch: Arch | None, slide: int) -> Image:
-    with path.open("rb") as file:
-        magic = file.read(4)
-    # The loaders need lief: imported here so that this module's types do not.
-    if magic == b"\x7fELF":
-        from opcheck.extract.elf import load_elf
-
-        return load_elf(path, slide)
-    if magic in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"):
-        from opcheck.extract.macho import load_macho
-
-        return load_macho(path, arch, slide)
-    raise ExtractError(
-        f"{path.name} is not a shared library that opcheck can read.",
-        hint="Give it a 64-bit Mach-O (.dylib) or ELF (.so) plugin, or a wheel that holds one.",
-    )

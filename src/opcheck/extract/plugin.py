@@ -19,7 +19,8 @@ from packaging.version import Version
 
 from opcheck.errors import ExtractError
 from opcheck.extract import apple, runtime
-from opcheck.extract.image import Arch, Image, load
+from opcheck.extract.image import Arch, Image
+from opcheck.extract.library import load
 from opcheck.extract.machine import Fault, Handler, Machine
 from opcheck.extract.recorder import Recorder
 from opcheck.targets.kernels import KernelDef

@@ -21,7 +21,8 @@ class Fails(OpRule):
 
     ## What it does
     Reports ops that cannot run at all: no kernel on the accelerator nor on the CPU, compilation by
-    XLA asked for where the platform has no compiler, or a documented run-time limit of the plugin.
+    XLA asked for where the platform has no compiler, or an update of a variable that lives on the
+    accelerator, which has no kernel for it (TensorFlow then refuses to place the whole step).
 
     ## Why it matters
     Soft placement does not help: the model stops with an error at its first step.
