@@ -6,4 +6,5 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "wheels: downloads published wheels (up to 500 MB)")
+    config.addinivalue_line("markers", "wheels: downloads published wheels (600 MB)")
+    config.addinivalue_line("markers", "every_core: downloads every TensorFlow (2.2 GB, minutes)")
