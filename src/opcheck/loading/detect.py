@@ -105,14 +105,26 @@ def _source(spec: str, form: ModelFormat, stored: StoredModel, file: BinaryIO) -
     )
 
 
+_PROMISED = {".h5": "hdf5", ".hdf5": "hdf5", ".keras": "keras", ".pb": "frozen-graph"}
+_NAMES = {"hdf5": "an HDF5 file", "keras": "a .keras archive", "frozen-graph": "a frozen graph"}
+_EXTENSIONS = {"hdf5": ".h5", "keras": ".keras", "frozen-graph": ".pb"}
+
+
 def _misnamed(spec: str, form: ModelFormat) -> tuple[str, ...]:
-    """A note when the extension promises another format than the content has."""
-    promised = {".h5": "hdf5", ".hdf5": "hdf5", ".keras": "keras", ".pb": "frozen-graph"}
+    """A note on HDF5 named ``.keras``, which is what Keras wrote before 2.12.
+
+    Raises UnreadableModelError where the extension lies: Keras goes by it and would fail too.
+    """
     extension = Path(spec).suffix.lower()
-    if promised.get(extension, form) == form:
+    if _PROMISED.get(extension, form) == form:
         return ()
-    names = {"hdf5": "an HDF5 file", "keras": "a .keras archive", "frozen-graph": "a frozen graph"}
-    return (f"The name ends in {extension}, but the file is {names.get(form, form)}.",)
+    what = f"the name ends in {extension}, but the file is {_NAMES.get(form, form)}"
+    if (extension, form) == (".keras", "hdf5"):
+        return (f"{what[0].upper()}{what[1:]}.",)
+    raise UnreadableModelError(
+        f"{spec} is not what it is called: {what}.",
+        hint=f"Rename it to end in {_EXTENSIONS.get(form, form)}.",
+    )
 
 
 @contextmanager

@@ -141,16 +141,20 @@ def test_savedmodel_with_damaged_files(tmp_path: Path) -> None:
 
 
 def test_extension_that_lies(tmp_path: Path) -> None:
-    for original, name, form in (
-        (KERAS, "m.h5", "keras"),
-        (H5, "m.keras", "hdf5"),
-        (H5, "m.pb", "hdf5"),
-        (GRAPH, "m.h5", "frozen-graph"),
+    for original, name, what in (
+        (KERAS, "m.h5", "a .keras archive"),
+        (H5, "m.pb", "an HDF5 file"),
+        (GRAPH, "m.h5", "a frozen graph"),
     ):
         shutil.copy(original, tmp_path / name)
-        source = read(str(tmp_path / name))
-        assert source.format == form
-        assert any("The name ends in" in note for note in source.notes)
+        error = fails(tmp_path / name)
+        assert f"the name ends in {Path(name).suffix}, but the file is {what}" in error.message
+        assert error.hint
+        assert error.hint.startswith("Rename it to end in .")
+    shutil.copy(H5, tmp_path / "old.keras")  # as Keras 2 saved it before 2.12
+    source = read(str(tmp_path / "old.keras"))
+    assert source.format == "hdf5"
+    assert source.notes[-1] == "The name ends in .keras, but the file is an HDF5 file."
     shutil.copy(H5, tmp_path / "model")
     assert read(str(tmp_path / "model")).notes == ()
 
