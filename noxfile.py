@@ -95,6 +95,21 @@ def functional(session: nox.Session) -> None:
     session.run("pytest", "tests/functional", *session.posargs)
 
 
+@nox.session(allow_parallel=True)
+@nox.parametrize(
+    "python,extras",
+    [
+        nox.param("3.10", "directml", id="directml-py3.10"),
+        nox.param("3.11", "tf,profile,extract", id="tf-py3.11"),
+        nox.param("3.13", "tf,profile", id="tf-py3.13"),
+    ],
+)
+def extras(session: nox.Session, extras: str) -> None:
+    """The extras can be had together; nothing is installed."""
+    session.install("--upgrade", "pip")
+    session.run("pip", "install", "--quiet", "--dry-run", f".[{extras}]")
+
+
 MUST_LACK_TENSORFLOW = """
 import importlib.util as util
 assert util.find_spec("tensorflow") is None, "this environment must be without TensorFlow"
