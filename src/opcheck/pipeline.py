@@ -157,7 +157,8 @@ def _judge(
         placements = trace.placements
     gaps = ops.notes + _replaced(step, reply)
     if options.evidence == "traced" and step.error is not None:
-        gaps += (f"The step stopped on {target.label}: {step.error}",)
+        if all(p.verdict != "fails" for p in placements):  # else the report says why it stopped
+            gaps += (f"The step stopped on {target.label}: {step.error}",)
     elif options.evidence == "traced" and all(p.evidence == "predicted" for p in placements):
         raise CannotCheckError(
             f"{target.label} could not be traced: TensorFlow lists no such device here.",

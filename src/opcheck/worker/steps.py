@@ -22,6 +22,7 @@ from opcheck.worker.raw_graph import raw_graph
 _EXCEPTION = re.compile(r"[A-Z]\w*(Error|Exception|Interrupt): ")
 _ROOTS = re.compile(r"\d+ root error\(s\) found\.$")
 _ROOT = re.compile(r"^\(\d+\) [A-Z_]+:\s*")
+_OUR_ATTRS = re.compile(r'(, )?_opcheck_\w+="[^"]*"(?(1)|(, )?)')  # see attribution.py
 _CAUSE = "Exception encountered: "
 _LONGEST = 500  # characters of an error
 
@@ -81,6 +82,7 @@ def trace(function: StepFunction, log: Path, batch_size: int, *, run: bool) -> T
 def first_line(error: BaseException) -> str:
     """An exception as one line a person can read."""
     text = str(error).partition("Call arguments received by")[0]  # Keras' own appendix
+    text = _OUR_ATTRS.sub("", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # Keras 3 wraps what went wrong, layer by layer; the innermost is what it is about.
     causes = [line.partition(_CAUSE)[2] for line in lines if line.startswith(_CAUSE)]

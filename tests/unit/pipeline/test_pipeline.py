@@ -243,6 +243,21 @@ def test_a_step_that_stops_on_the_device_is_not_good(
     assert not report.verdict.passed
 
 
+def test_a_stop_that_was_predicted_is_explained(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    """CudnnRNN has no kernel on DirectML: the report says so, and nothing is left open."""
+    stopped = msgspec.structs.replace(
+        step("CudnnRNN"), placements=(), executed=False, error="InvalidArgumentError: CudnnRNN"
+    )
+    worker(stopped, accelerators=(("GPU", "DML"),))
+    report = pipeline.check("m.h5", ["directml"], Options(evidence="traced"))
+    assert report.results[0].incomplete == ()
+    assert report.results[0].summary.fails == 1
+    assert report.verdict is not None
+    assert not report.verdict.passed
+
+
 def test_on_the_device_itself_it_is_observed(
     worker: Callable[..., list[WorkerRequest]],
     monkeypatch: pytest.MonkeyPatch,
