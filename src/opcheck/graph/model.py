@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -48,13 +47,3 @@ class ModelGraph:
         for edge in self.edges:
             network.add_edge(edge.src, edge.dst, key=(edge.src_output, edge.dst_input))
         return network
-
-    def of_layer(self, path: str) -> Iterable[OpNode]:
-        """The ops of a layer and of the layers below it."""
-        below = path + "/"
-        return (
-            op
-            for op in self.ops
-            if op.layer_path is not None
-            and (op.layer_path == path or op.layer_path.startswith(below))
-        )

@@ -106,14 +106,13 @@ def _observed(
             device.partition(":")[0]
             for device in traced.get((op.placed_as or op.id, op.op_type), ())
         }
-        if len(devices) != 1:
+        if len(devices) != 1 or placement.verdict in ("fails", "unknown"):
             observed.append(placement)
             continue
         device = devices.pop()
         predicted = "CPU" if placement.verdict == "cpu" else device_type
-        if device == predicted or placement.verdict in ("fails", "unknown"):
-            kept = msgspec.structs.replace(placement, evidence=evidence)
-            observed.append(kept if placement.verdict not in ("fails", "unknown") else placement)
+        if device == predicted:
+            observed.append(msgspec.structs.replace(placement, evidence=evidence))
             continue
         verdict: Verdict = "cpu" if device == "CPU" else "accelerator"
         reason = Reason(evidence, f"TensorFlow placed it on {device} when the step ran")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -37,3 +37,13 @@ def spec_of(tensor: Any, name: str | None = None) -> tf.TensorSpec:
     """The TensorSpec of a Keras input or output."""
     dtype = tensor.dtype if isinstance(tensor.dtype, (str, tf.DType)) else tensor.dtype.name
     return tf.TensorSpec(tuple(tensor.shape), dtype, name)
+
+
+def structure_of(model: Any, side: Literal["inputs", "outputs"]) -> Any:
+    """A model's Keras inputs or outputs, nested as it takes or gives them."""
+    for name in (f"_{side}_struct", f"_nested_{side}"):  # Keras 3, Keras 2
+        structure = getattr(model, name, None)
+        if structure is not None:
+            return structure
+    flat = getattr(model, side)
+    return flat if len(flat) > 1 else flat[0]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from opcheck.graph import Role
 from opcheck.worker.attribution import Attribution
 from opcheck.worker.build import BuiltModel
-from opcheck.worker.inputs import spec_of
+from opcheck.worker.inputs import spec_of, structure_of
 from opcheck.worker.steps import StepFunction
 from opcheck.worker.training import prepare
 
@@ -61,9 +61,4 @@ def _recording(built: BuiltModel, outside: Role) -> Callable[[], Any]:
 
 def _inputs(model: Any) -> Any:
     """TensorSpecs in the structure the model is called with."""
-    structure = getattr(model, "_inputs_struct", None)  # Keras 3
-    if structure is None:
-        structure = getattr(model, "_nested_inputs", None)  # Keras 2
-    if structure is None:
-        structure = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    return tf.nest.map_structure(spec_of, structure)
+    return tf.nest.map_structure(spec_of, structure_of(model, "inputs"))

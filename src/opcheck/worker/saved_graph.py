@@ -58,7 +58,7 @@ def check_saved_graph(
             traced.append(TracedStep(step, None, notes=(note,)))
             continue
         try:
-            traced.append(trace(function, log, request.batch_size, run=True))
+            traced.append(trace(function, log, request.batch_size))
         except Exception as error:
             traced.append(TracedStep(step, None, error=first_line(error)))
     return WorkerReply(env, source.layers, tuple(traced))

@@ -75,7 +75,7 @@ def _check_keras(
         progress(f"tracing the {step} step")
         try:
             function = makers[step](built)
-            steps.append(trace(function, folder / "log", request.batch_size, run=True))
+            steps.append(trace(function, folder / "log", request.batch_size))
         except Exception as error:
             if step == "inference":
                 raise BuildError(

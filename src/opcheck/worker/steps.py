@@ -45,7 +45,7 @@ class StepFunction:
     notes: tuple[str, ...] = ()
 
 
-def trace(function: StepFunction, log: Path, batch_size: int, *, run: bool) -> TracedStep:
+def trace(function: StepFunction, log: Path, batch_size: int) -> TracedStep:
     """Trace ``function`` as on a machine with an accelerator, then run it here.
 
     Where Keras' graph depends on the devices there are, it is traced once more for the run.
@@ -56,21 +56,20 @@ def trace(function: StepFunction, log: Path, batch_size: int, *, run: bool) -> T
     executed_graph = None
     entries: tuple[DeviceLogEntry, ...] = ()
     error = None
-    if run:
-        if questions.asked:
-            with function.recording():
-                concrete = _concrete(function)
-            executed_graph = raw_graph(concrete)
-        try:
-            entries = _run(concrete, function, log, batch_size)
-        except Exception as failure:
-            error = first_line(failure)
+    if questions.asked:
+        with function.recording():
+            concrete = _concrete(function)
+        executed_graph = raw_graph(concrete)
+    try:
+        entries = _run(concrete, function, log, batch_size)
+    except Exception as failure:
+        error = first_line(failure)
     return TracedStep(
         step=function.step,
         graph=graph,
         executed_graph=executed_graph,
         placements=entries,
-        executed=run and error is None,
+        executed=error is None,
         error=error,
         loss=function.loss,
         optimizer=function.optimizer,

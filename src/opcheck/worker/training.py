@@ -10,8 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from opcheck.worker.compile_config import compile_as_stored
-from opcheck.worker.inputs import spec_of
+from opcheck.worker.inputs import spec_of, structure_of
 from opcheck.worker.keras_api import KerasApi
+from opcheck.worker.steps import first_line
 
 DEFAULT_LOSS = "mean_squared_error"
 DEFAULT_OPTIMIZER = "adam"
@@ -38,7 +39,7 @@ def prepare(model: Any, api: KerasApi, stored: dict[str, Any] | None) -> Trainin
             compile_as_stored(model, api, stored)
             compiled = _loss(model) is not None and model.optimizer is not None
         except Exception as error:
-            notes.append(f"The stored loss and optimizer could not be rebuilt: {_one_line(error)}")
+            notes.append(f"The stored loss and optimizer could not be rebuilt: {first_line(error)}")
     if not compiled:
         optimizer = getattr(model, "optimizer", None) or DEFAULT_OPTIMIZER
         defaults = ["loss"] if not isinstance(optimizer, str) else ["loss", "optimizer"]
@@ -70,11 +71,7 @@ def _name(loss: Any) -> str:
 
 def _labels(model: Any) -> Any:
     """Label specs: class indices for a sparse loss, else the output's own shape and dtype."""
-    structure = getattr(model, "_outputs_struct", None)
-    if structure is None:
-        structure = getattr(model, "_nested_outputs", None)
-    if structure is None:
-        structure = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+    structure = structure_of(model, "outputs")
     outputs = tf.nest.flatten(structure)
     losses = _per_output(model, len(outputs))
     specs = [
@@ -117,7 +114,3 @@ def _create_variables(model: Any, labels: Any) -> None:
         if outputs is not None and hasattr(model, "compiled_metrics"):  # Keras 2
             model.compiled_loss.build(outputs)
             model.compiled_metrics.build(outputs, labels)
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
