@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
 
     from opcheck.rules.versions import supported_words
     from opcheck.targets import known_targets
+    from opcheck.targets.index import sources
 
     known = known_targets()
     rows = [
@@ -28,16 +29,18 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
             target.arch or "any",
             ", ".join(f"{version}+" for version in target.os_versions) or "-",
             supported_words(target.tensorflow_supported),
-            str(target.keras_major),
+            " or ".join(sorted({str(pairing.keras_major) for pairing in target.pairings})),
         )
         for target in known
     ]
     headers = ("target", "arch", "macOS", "TensorFlow", "Keras")
     lines = tabulate(rows, headers, tablefmt="simple", disable_numparse=True).splitlines()
     lines += ["", "Recovered from"]
-    for target in known:
-        for origin in target.provenance:
-            lines.append(f"  {target.label}: {origin.kernels} kernels of {origin.ops} ops")
+    names = [target.registry for target in known]
+    names += sorted({pairing.core for target in known for pairing in target.pairings})
+    for name in names:
+        for origin in sources(name):
+            lines.append(f"  {name}: {origin.kernels} kernels of {origin.ops} ops")
             lines.append(f"    {origin.wheel}, {origin.member}")
             lines.append(f"    sha256 {origin.sha256}, {origin.method}")
     write("\n".join(lines) + "\n", STDOUT)

@@ -13,6 +13,7 @@ MANIFEST = Path(__file__).with_name("manifest.toml")
 class CoreRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A TensorFlow wheel; ``name`` is the name of its data file.
 
+    ``base`` is the core whose file this one's is told by difference to (`targets.store`).
     ``abandoned`` names the initializers (by symbol, or by address in a stripped library) that are
     known not to run to their end. Any other that does not is an error.
     """
@@ -20,23 +21,30 @@ class CoreRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     wheel: str
     sha256: str
+    keras_major: int
+    base: str | None = None
     abandoned: tuple[str, ...] = ()
 
 
+class PairingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A core that a plugin runs beside, and the source that says so."""
+
+    core: str
+    source: str
+
+
 class PluginRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plugin's wheel, and the core registry that stands beside it in a target."""
+    """A plugin's wheel, and the cores it runs beside; the first one is a target's default."""
 
     name: str
     plugin: str
     version: str
     wheel: str
     sha256: str
-    core: str
-    tensorflow: str
     tensorflow_supported: tuple[str, ...]
-    keras_major: int
-    pairing_source: str
+    pairing: tuple[PairingRow, ...]
     arch: str | None = None
+    base: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,8 @@
 
     python -m opcheck.extract.regenerate [NAME ...]
 
-With names, only those data files are made again; the index always is.
+With names, only those data files are made again, and what they are the base of; the index always
+is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -21,7 +23,7 @@ from opcheck.extract.plugin import extract_plugin
 from opcheck.targets import store
 from opcheck.targets.index import DATA, INDEX, Index
 from opcheck.targets.store import PluginTraits, Provenance, RegistryFile
-from opcheck.targets.target import TargetInfo
+from opcheck.targets.target import Pairing, TargetInfo
 
 CORE_DEVICES = ("CPU", "GPU", "DEFAULT")
 """A check never asks for kernels of XLA's devices or of TPUs."""
@@ -32,25 +34,46 @@ GENERATED_BY = "python -m opcheck.extract.regenerate"
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; errors go to standard error with exit code 2."""
     names = sys.argv[1:] if argv is None else list(argv)
-    known: list[CoreRow | PluginRow] = [*manifest().core, *manifest().plugin]
-    rows = {row.name: row for row in known}
+    rows = {row.name: row for row in _rows()}
     unknown = [n for n in names if n not in rows]
     if unknown:
         print(f"The manifest has no {unknown[0]}; it has {', '.join(rows)}.", file=sys.stderr)
         return 3
+    wanted = [rows[name] for name in names or rows]
     try:
-        for name in names or rows:
+        for row in sorted(wanted, key=lambda row: row.base is not None):
             start = time.perf_counter()
-            registry = _recover(rows[name])
-            store.write(DATA / f"{name}.json", registry)
+            registry = _recover(row)
+            _write(row.name, registry)
             kernels = sum(s.kernels for s in registry.sources)
             seconds = time.perf_counter() - start
-            print(f"{name}: {len(registry.ops)} ops, {kernels} kernels, {seconds:.1f} s")
+            print(f"{row.name}: {len(registry.ops)} ops, {kernels} kernels, {seconds:.1f} s")
         _write_index()
     except ExtractError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _write(name: str, registry: RegistryFile) -> None:
+    """The file, and those that are told by difference to it."""
+    dependent = [row.name for row in _rows() if row.base == name and _made(row.name)]
+    others = {other: _read(other) for other in dependent if _made(name)}
+    store.write(_path(name), registry)
+    for other, content in others.items():
+        store.write(_path(other), content)
+
+
+def _rows() -> list[CoreRow | PluginRow]:
+    return [*manifest().core, *manifest().plugin]
+
+
+def _read(name: str) -> RegistryFile:
+    return store.read(_path(name))
+
+
+def _path(name: str) -> Path:
+    return DATA / f"{name}.json"
 
 
 def _recover(row: CoreRow | PluginRow) -> RegistryFile:
@@ -61,7 +84,7 @@ def _plugin(row: PluginRow) -> RegistryFile:
     wheel = wheels.fetch(row.wheel, row.sha256)
     member = wheels.plugin_library(wheel)
     with wheels.unpacked(wheel, [member]) as (library,):
-        facts = extract_plugin(library, tensorflow=row.tensorflow)
+        facts = extract_plugin(library, tensorflow=_version(_core_row(row.pairing[0].core).wheel))
     ops = {k.op for k in facts.kernels}
     return RegistryFile(
         schema=store.SCHEMA,
@@ -84,6 +107,7 @@ def _plugin(row: PluginRow) -> RegistryFile:
             facts.platform, facts.device_type, facts.optimizer_switches, facts.defines
         ),
         ops=store.group(facts.kernels),
+        base=row.base,
     )
 
 
@@ -117,9 +141,13 @@ def _core(row: CoreRow) -> RegistryFile:
         arch=libraries[0].arch,
         sources=tuple(sources),
         plugin=None,
-        ops=store.group(kernels),
-        without_kernels=tuple(sorted(wheels.op_names(wheel) - {k.op for k in kernels})),
+        ops=dict.fromkeys(wheels.op_names(wheel), ()) | store.group(kernels),
+        base=row.base,
     )
+
+
+def _core_row(name: str) -> CoreRow:
+    return next(row for row in manifest().core if row.name == name)
 
 
 def _check(member: str, library: LibraryFacts, known: tuple[str, ...]) -> None:
@@ -141,41 +169,51 @@ def _version(wheel: str) -> str:
 
 
 def _write_index() -> None:
-    """One entry per plugin of the manifest, with what its data files say about themselves.
-
-    A plugin without its own core is no target: another TensorFlow's would answer for it.
-    """
-    targets = tuple(_info(row) for row in manifest().plugin if all(map(_made, _files(row))))
-    index = Index(schema=store.SCHEMA, generated_by=GENERATED_BY, targets=targets)
+    """One entry per plugin of the manifest, with what its data files say about themselves."""
+    rows = [row for row in manifest().plugin if _made(row.name)]
+    targets = tuple(_info(row) for row in rows if _pairings(row))
+    names = sorted({t.registry for t in targets} | {p.core for t in targets for p in t.pairings})
+    index = Index(
+        schema=store.SCHEMA,
+        generated_by=GENERATED_BY,
+        targets=targets,
+        sources={name: _read(name).sources for name in names},
+    )
     text = msgspec.json.format(msgspec.json.encode(index), indent=2).decode()
     INDEX.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _info(row: PluginRow) -> TargetInfo:
-    names = _files(row)
-    files = [store.read(DATA / f"{name}.json") for name in names]
+    plugin = _read(row.name)
     return TargetInfo(
         plugin=row.plugin,
         version=row.version,
-        full_version=files[0].version,
-        distribution=files[0].distribution,
+        full_version=plugin.version,
+        distribution=plugin.distribution,
         arch=row.arch,
-        os_versions=_os_versions(row, files[0]),
-        tensorflow=row.tensorflow,
+        os_versions=_os_versions(row, plugin),
         tensorflow_supported=row.tensorflow_supported,
-        keras_major=row.keras_major,
-        registries=names,
-        provenance=tuple(s for f in files for s in f.sources),
-        pairing_source=row.pairing_source,
+        registry=row.name,
+        pairings=_pairings(row),
     )
 
 
-def _files(row: PluginRow) -> tuple[str, str]:
-    return row.name, row.core
+def _pairings(row: PluginRow) -> tuple[Pairing, ...]:
+    """A plugin without a core is no target: another TensorFlow's would answer for it."""
+    return tuple(
+        Pairing(
+            core=pairing.core,
+            tensorflow=_version(_core_row(pairing.core).wheel),
+            keras_major=_core_row(pairing.core).keras_major,
+            source=pairing.source,
+        )
+        for pairing in row.pairing
+        if _made(pairing.core)
+    )
 
 
 def _made(name: str) -> bool:
-    return (DATA / f"{name}.json").exists()
+    return _path(name).exists()
 
 
 def _os_versions(row: PluginRow, plugin: RegistryFile) -> tuple[str, ...]:

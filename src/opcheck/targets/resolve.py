@@ -20,7 +20,8 @@ def resolve(spec: str) -> Target:
     wanted = parse(spec)
     info = _find(wanted)
     macos = _macos(wanted, info)
-    files = [store.read(DATA / f"{name}.json") for name in info.registries]
+    beside = info.pairings[0]
+    files = [store.read(DATA / f"{name}.json") for name in (info.registry, beside.core)]
     traits = next(f.plugin for f in files if f.plugin is not None)
     return Target(
         plugin=info.plugin,
@@ -29,13 +30,13 @@ def resolve(spec: str) -> Target:
         os_version=macos,
         device_type=traits.device_type,
         platform=traits.platform,
-        tensorflow=info.tensorflow,
+        tensorflow=beside.tensorflow,
         tensorflow_supported=info.tensorflow_supported,
-        keras_major=info.keras_major,
+        keras_major=beside.keras_major,
         optimizer_switches=traits.optimizer_switches,
         registry=KernelRegistry(k for f in files for k in f.kernels() if _holds(k, macos)),
         match="exact",
-        provenance=info.provenance,
+        provenance=tuple(source for f in files for source in f.sources),
         distribution=info.distribution,
         system=_system(macos, info),
         ops_without_kernels=frozenset(op for f in files for op in f.without_kernels),

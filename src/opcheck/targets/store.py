@@ -8,7 +8,12 @@ words' alternatives::
     {"device": "GPU", "attrs": "T Tidx", "rows": ["float16|float32 int32|int64"]}
 
 is four registrations. Within an alternative, ``+`` joins the values that one registration
-allows together: ``float16+float32`` is a single kernel that takes either.
+allows together: ``float16+float32`` is a single kernel that takes either. An op without groups
+is one that a core defines and has no kernel for.
+
+Neighbouring versions differ in little. So a file may name another one as its ``base``, which
+stands beside it and has none itself: it then holds only the ops that differ, and names those that
+are gone in ``removed``. `read` puts the two together.
 """
 
 from __future__ import annotations
@@ -22,7 +27,8 @@ import msgspec
 
 from opcheck.targets.kernels import KernelDef, Origin
 
-SCHEMA = 1
+SCHEMA = 2
+_OPTIONAL = ("ops", "base", "removed")
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -62,11 +68,7 @@ class PluginTraits(msgspec.Struct, frozen=True):
 
 
 class RegistryFile(msgspec.Struct, frozen=True):
-    """One file of ``data/``.
-
-    ``without_kernels`` names the ops that a core defines and no library of it has a kernel for:
-    what tells "fails everywhere" from "of another TensorFlow".
-    """
+    """One file of ``data/``; ``ops`` is complete, whatever the file's base holds of it."""
 
     schema: int
     generated_by: str
@@ -77,7 +79,14 @@ class RegistryFile(msgspec.Struct, frozen=True):
     sources: tuple[Provenance, ...]
     plugin: PluginTraits | None
     ops: dict[str, tuple[Group, ...]]
-    without_kernels: tuple[str, ...] = ()
+    base: str | None = None
+    removed: tuple[str, ...] = ()
+
+    @property
+    def without_kernels(self) -> tuple[str, ...]:
+        """The ops that a core defines and no library of it has a kernel for: what tells "fails
+        everywhere" from "of another TensorFlow"."""
+        return tuple(op for op, groups in self.ops.items() if not groups)
 
     def kernels(self) -> Iterator[KernelDef]:
         """Every registration."""
@@ -87,20 +96,37 @@ class RegistryFile(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> RegistryFile:
-    """The registry file at ``path``."""
+    """The registry in the file at ``path`` and its base; ValueError where that has a base too."""
+    found = _decode(path)
+    if found.base is None:
+        return found
+    ops = _base(path, found.base).ops | found.ops
+    for op in found.removed:
+        del ops[op]
+    return msgspec.structs.replace(found, ops=ops)
+
+
+def _decode(path: Path) -> RegistryFile:
     return msgspec.json.decode(path.read_bytes(), type=RegistryFile)
 
 
+def _base(path: Path, name: str) -> RegistryFile:
+    base = _decode(path.with_name(f"{name}.json"))
+    if base.base is not None:
+        raise ValueError(f"{path.name} has the base {name}, which has one itself")
+    return base
+
+
 def write(path: Path, registry: RegistryFile) -> None:
-    """The same bytes for the same content, one op a line."""
-    head = msgspec.to_builtins(registry)
-    del head["ops"]
-    if not registry.without_kernels:
-        del head["without_kernels"]
-    lines = [f"{_json(k)}: {_json(v)}," for k, v in head.items()]
+    """The same bytes for the same content, one op a line; the base must be there already."""
+    base = _base(path, registry.base).ops if registry.base else {}
+    removed = tuple(sorted(base.keys() - registry.ops.keys()))
+    head = msgspec.structs.asdict(msgspec.structs.replace(registry, ops={}, removed=removed))
+    lines = [f"{_json(k)}: {_json(v)}," for k, v in head.items() if v or k not in _OPTIONAL]
     ops = [
         f"{_json(op)}: {_json([_said(group) for group in groups])}"
         for op, groups in sorted(registry.ops.items())
+        if base.get(op) != groups
     ]
     text = "{\n" + "\n".join(lines) + '\n"ops": {\n' + ",\n".join(ops) + "\n}\n}\n"
     path.write_text(text, encoding="utf-8", newline="\n")

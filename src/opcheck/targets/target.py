@@ -57,11 +57,25 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.label} ({', '.join(details)})" if details else self.label
 
 
+class Pairing(msgspec.Struct, frozen=True):
+    """A TensorFlow that a plugin runs beside.
+
+    ``core`` names its registry in ``data/``, ``keras_major`` is of the Keras that comes with it,
+    and ``source`` says how it is known that the two work together.
+    """
+
+    core: str
+    tensorflow: str
+    keras_major: int
+    source: str
+
+
 class TargetInfo(msgspec.Struct, frozen=True):
     """A known plugin version, from the index alone: its kernels are not loaded.
 
-    ``registries`` names the files in ``data/``, plugin first. ``os_versions`` lists the
-    branches of a plugin whose kernels depend on the system, newest first.
+    ``registry`` names its file in ``data/``. ``os_versions`` lists the branches of a plugin whose
+    kernels depend on the system, newest first. ``pairings`` are the TensorFlows with a registry
+    that it runs beside; the first is the one that is meant when none is named.
     """
 
     plugin: str
@@ -70,12 +84,9 @@ class TargetInfo(msgspec.Struct, frozen=True):
     distribution: str
     arch: str | None
     os_versions: tuple[str, ...]
-    tensorflow: str
     tensorflow_supported: tuple[str, ...]
-    keras_major: int
-    registries: tuple[str, ...]
-    provenance: tuple[Provenance, ...]
-    pairing_source: str
+    registry: str
+    pairings: tuple[Pairing, ...]
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from itertools import combinations
@@ -11,7 +12,8 @@ import pytest
 from packaging.version import Version
 
 from opcheck.targets import KernelDef, KernelRegistry, known_targets, resolve, store
-from opcheck.targets.index import DATA, INDEX
+from opcheck.targets.index import DATA, INDEX, sources
+from opcheck.targets.store import RegistryFile
 
 FILES = sorted(path for path in DATA.glob("*.json") if path != INDEX)
 
@@ -34,9 +36,36 @@ def typed(op: str, **types: tuple[str, ...]) -> KernelDef:
 )  # fmt: skip
 def test_what_is_written_is_what_is_read(kernels: list[KernelDef], tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    registry = store.RegistryFile(1, "", "core", "", "", "arm64", (), None, store.group(kernels))
+    registry = RegistryFile(1, "", "core", "", "", "arm64", (), None, store.group(kernels))
     store.write(path, registry)
     assert Counter(store.read(path).kernels()) == Counter(kernels)
+
+
+def _registry(base: str | None = None, *kernels: KernelDef, defines: str = "") -> RegistryFile:
+    ops = dict.fromkeys(defines.split(), ()) | store.group(kernels)
+    return RegistryFile(store.SCHEMA, "", "core", "", "", "arm64", (), None, ops, base)
+
+
+def test_a_file_holds_only_what_its_base_does_not(tmp_path: Path) -> None:
+    base, path = tmp_path / "base.json", tmp_path / "x.json"
+    same, gone = typed("Same", T=("a",)), typed("Gone", T=("a",))
+    store.write(base, _registry(None, same, gone, typed("New", T=("a",)), defines="Lost"))
+    new = [same, typed("New", T=("b",)), typed("Lost", T=("a",))]
+    store.write(path, _registry("base", *new, defines="Nowhere"))
+    assert Counter(store.read(path).kernels()) == Counter(new)
+    assert store.read(path).without_kernels == ("Nowhere",)
+    written = json.loads(path.read_bytes())
+    assert (set(written["ops"]), written["removed"]) == ({"New", "Lost", "Nowhere"}, ["Gone"])
+
+
+def test_a_base_has_no_base(tmp_path: Path) -> None:
+    store.write(tmp_path / "a.json", _registry(None, typed("NoOp")))
+    store.write(tmp_path / "b.json", _registry("a", typed("NoOp")))
+    with pytest.raises(ValueError, match="has one itself"):
+        store.write(tmp_path / "c.json", _registry("b", typed("NoOp")))
+    (tmp_path / "c.json").write_bytes((tmp_path / "b.json").read_bytes().replace(b'"a"', b'"b"'))
+    with pytest.raises(ValueError, match="has one itself"):
+        store.read(tmp_path / "c.json")
 
 
 def test_combinations_fold_into_one_row() -> None:
@@ -50,7 +79,10 @@ def test_a_file_is_in_its_one_form(path: Path, tmp_path: Path) -> None:
     """Grouping and writing it again gives the same bytes: no hand has touched it."""
     registry = store.read(path)
     again = store.group(registry.kernels())
-    assert again == registry.ops
+    assert again == {op: groups for op, groups in registry.ops.items() if groups}
+    if registry.base:
+        base = f"{registry.base}.json"
+        (tmp_path / base).write_bytes((DATA / base).read_bytes())
     store.write(tmp_path / "again.json", registry)
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
 
@@ -68,12 +100,17 @@ def test_a_file_says_where_it_is_from(path: Path) -> None:
 
 
 def test_the_index_repeats_what_the_files_say() -> None:
-    listed = {name for target in known_targets() for name in target.registries}
-    assert listed == {path.stem for path in FILES}
-    for target in known_targets():
-        files = [store.read(DATA / f"{name}.json") for name in target.registries]
-        assert [f.origin for f in files] == ["plugin", "core"]
-        assert target.provenance == tuple(s for f in files for s in f.sources)
+    plugins = {target.registry for target in known_targets()}
+    cores = {pairing.core for target in known_targets() for pairing in target.pairings}
+    assert plugins | cores == {path.stem for path in FILES}
+    for path in FILES:
+        registry = store.read(path)
+        assert registry.origin == ("plugin" if path.stem in plugins else "core")
+        assert registry.sources == sources(path.stem)
+    for pairing in (pairing for target in known_targets() for pairing in target.pairings):
+        assert pairing.tensorflow == store.read(DATA / f"{pairing.core}.json").version
+        assert pairing.keras_major == (3 if Version(pairing.tensorflow) >= Version("2.16") else 2)
+        assert pairing.source
 
 
 def test_package_data_stays_small() -> None:
