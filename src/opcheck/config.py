@@ -1,13 +1,14 @@
 """The options of a check and where they come from.
 
-Defaults < ``[tool.opcheck]`` of the nearest pyproject.toml < ``OPCHECK_*`` < the command line.
-Every source is checked on its own, so a message can name the one that is wrong.
+Defaults < the nearest opcheck.toml, or pyproject.toml with ``[tool.opcheck]`` < ``OPCHECK_*`` < the
+command line. Every source is checked on its own, so a message can name the one that is wrong.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,19 +27,44 @@ EvidenceChoice = Literal["auto", "predicted", "traced"]
 FailOn = Literal["never", "error", "warning"]
 
 
+class Ignore(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """Findings that a team accepts, and why: one ``[[tool.opcheck.ignore]]``.
+
+    ``code``, ``layer``, ``op`` (an op type) and ``target`` are patterns as in a shell, case and
+    all; a finding must match each that is given. On the day after ``expires`` it no longer holds.
+    """
+
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+    code: str | None = None
+    layer: str | None = None
+    op: str | None = None
+    target: str | None = None
+    expires: date | None = None
+
+    @property
+    def label(self) -> str:
+        """``layer=encoder/* op=Einsum``."""
+        given = ((k, getattr(self, k)) for k in ("code", "layer", "op", "target"))
+        return " ".join(f"{key}={value}" for key, value in given if value is not None)
+
+
 class Options(
     msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
 ):
     """What a check is asked to do. The file's and the command line's names have dashes.
 
-    ``timeout`` is in seconds. ``trust`` lets Lambda code from the model file run;
-    ``custom_objects`` are modules of the user's own to import.
+    ``allow_unknown`` lets ops pass whose placement is not known. ``baseline`` is a file of
+    findings that are accepted. ``timeout`` is in seconds. ``trust`` lets Lambda code from the
+    model file run; ``custom_objects`` are modules of the user's own to import.
     """
 
     targets: tuple[str, ...] = ()
     step: StepChoice = "both"
     evidence: EvidenceChoice = "auto"
     fail_on: FailOn = "error"
+    allow_unknown: bool = False
+    ignore: tuple[Ignore, ...] = ()
+    baseline: str | None = None
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 2
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     custom_objects: tuple[str, ...] = ()
@@ -48,54 +74,101 @@ class Options(
 KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Options))
 _LISTS = frozenset({"targets", "custom-objects"})
 
+_TABLES = frozenset({"ignore"})
+"""Too much for one word of an environment variable."""
+
 _COMMAND_LINE_ONLY = frozenset({"trust"})
 """A project one has just cloned must not decide that code from its model files may run."""
 
+_OWN_FILE = "opcheck.toml"
 _PREFIX = "OPCHECK_"
 _OTHER_VARIABLES = frozenset({"OPCHECK_CACHE_DIR", "OPCHECK_FIXTURES_CACHE"})
 """Variables that other parts read and that are no options of a check."""
 
 
 def load(
-    command_line: Mapping[str, object], *, start: Path, environment: Mapping[str, str]
+    command_line: Mapping[str, object],
+    *,
+    start: Path,
+    environment: Mapping[str, str],
+    today: date | None = None,
 ) -> Options:
     """The options in force.
 
     ``command_line`` holds only what was given there. ``start`` is the folder from which
-    pyproject.toml is looked for, upwards. Raises UsageError.
+    opcheck.toml and pyproject.toml are looked for, upwards. Raises UsageError, also for an ignore
+    that has expired ``today``.
     """
     merged: dict[str, object] = {}
-    pyproject = _nearest(start)
-    if pyproject is not None:
-        merged |= _checked(_table(pyproject), f"[tool.opcheck] in {pyproject}", shared=True)
+    file = _nearest(start)
+    if file is not None:
+        table, origin = _table(file)
+        merged |= _relative_to(file.parent, _checked(table, origin, shared=True))
     merged |= _checked(_variables(environment), "the environment", shared=True, prefix=_PREFIX)
     merged |= _checked(command_line, "the command line", shared=False)
-    return msgspec.convert(merged, Options, strict=False)
+    options = msgspec.convert(merged, Options, strict=False)
+    for ignore in options.ignore:
+        if ignore.expires is not None and ignore.expires < (today or date.today()):
+            raise UsageError(
+                f"The ignore of {ignore.label} expired on {ignore.expires} ({file}): "
+                f"{ignore.reason}",
+                hint="Mend what it hides, or give it a later date.",
+            )
+    return options
 
 
 def _checked(
     values: Mapping[str, object], origin: str, *, shared: bool, prefix: str = ""
 ) -> Mapping[str, object]:
+    _known(values, KEYS, origin, prefix)
     for key in values:
-        if key not in KEYS:
-            near = get_close_matches(key, KEYS, n=1)
-            raise UsageError(
-                f"{_spelled(key, prefix)} is not an option ({origin}).",
-                hint=f"Did you mean {_spelled(near[0], prefix)}?"
-                if near
-                else f"Options: {', '.join(KEYS)}.",
-            )
         if shared and key in _COMMAND_LINE_ONLY:
             raise UsageError(
                 f"{_spelled(key, prefix)} can be given on the command line only ({origin}).",
                 hint="It lets a model file run code, which each run has to ask for itself.",
             )
+        if prefix and key in _TABLES:
+            raise UsageError(f"{_spelled(key, prefix)} can be given in a file only ({origin}).")
         try:
             msgspec.convert({key: values[key]}, Options, strict=not prefix)
         except msgspec.ValidationError as error:
+            _explain_ignore(values[key], origin)
             what = str(error).split(" - at ")[0]
             raise UsageError(f"{_spelled(key, prefix)}: {what} ({origin}).") from None
+    for ignore in msgspec.convert(values.get("ignore", ()), tuple[Ignore, ...]):
+        if not (ignore.code or ignore.layer or ignore.op):
+            raise UsageError(
+                f"An ignore needs code, layer or op, so that it hides no more than it says "
+                f"({origin}): {ignore.reason}"
+            )
     return values
+
+
+def _known(values: Iterable[str], keys: Collection[str], origin: str, prefix: str = "") -> None:
+    """Raises UsageError for a name that is none, with the nearest that is one."""
+    for key in values:
+        if key in keys:
+            continue
+        near = get_close_matches(key, keys, n=1)
+        raise UsageError(
+            f"{_spelled(key, prefix)} is not an option ({origin}).",
+            hint=f"Did you mean {_spelled(near[0], prefix)}?"
+            if near
+            else f"Options: {', '.join(keys)}.",
+        )
+
+
+def _explain_ignore(value: object, origin: str) -> None:
+    """A misspelt key of an ignore, said as for any other."""
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict):
+            _known(entry, Ignore.__struct_encode_fields__, f"an ignore of {origin}")
+
+
+def _relative_to(folder: Path, values: Mapping[str, object]) -> dict[str, object]:
+    """A path in a file starts from the file's folder."""
+    baseline = values.get("baseline")
+    return {**values, **({"baseline": str(folder / baseline)} if isinstance(baseline, str) else {})}
 
 
 def _spelled(key: str, prefix: str) -> str:
@@ -103,20 +176,25 @@ def _spelled(key: str, prefix: str) -> str:
 
 
 def _nearest(start: Path) -> Path | None:
+    """The nearest file of ours; in one folder opcheck.toml comes before pyproject.toml."""
     folders = (start, *start.parents)
-    return next((p for p in (f / "pyproject.toml" for f in folders) if p.is_file()), None)
+    files = (folder / name for folder in folders for name in (_OWN_FILE, "pyproject.toml"))
+    return next((file for file in files if file.is_file()), None)
 
 
-def _table(path: Path) -> Mapping[str, object]:
+def _table(path: Path) -> tuple[Mapping[str, object], str]:
+    """The options in a file, and what to call them in a message."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from error
+    if path.name == _OWN_FILE:
+        return document, str(path)
     tool = document.get("tool", {})
     table = tool.get("opcheck", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
         raise UsageError(f"[tool.opcheck] in {path} is not a table.")
-    return table
+    return table, f"[tool.opcheck] in {path}"
 
 
 def _variables(environment: Mapping[str, str]) -> Mapping[str, object]:

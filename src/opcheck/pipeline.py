@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -14,7 +15,7 @@ from opcheck.graph import ModelGraph
 from opcheck.installed import accelerator_target, default_targets
 from opcheck.loading.types import ModelSource
 from opcheck.placement import Placement, ReconcileResult
-from opcheck.report import Inspection, Report, Result, build, gate
+from opcheck.report import Inspection, Report, Result, baseline, build, gate
 from opcheck.rules import PlacedOp, Subject, severity
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
@@ -54,6 +55,7 @@ def check(
     """
     specs = tuple(target_specs or options.targets or default_targets())
     chosen = tuple(map(targets.resolve, specs))
+    accepted = baseline.read(Path(options.baseline)) if options.baseline else None
     progress = progress or (lambda _: None)
     progress("reading the model")
     source = loading.read(spec)
@@ -87,8 +89,7 @@ def check(
             for step in reply.steps
         )
     report = build.report(source, _as_here(replies[wanted[0]]), chosen, results)
-    verdict = gate.evaluate(report, gate.Policy(options.fail_on))
-    return msgspec.structs.replace(report, verdict=verdict)
+    return gate.judge(report, options, accepted)
 
 
 def _emulated(name: str, target: Target, options: Options) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from opcheck.config import Options
 from opcheck.graph import LayerNode, OpNode, TensorSpec
 from opcheck.graph.types import Shape
 from opcheck.loading.types import Hazard, ModelSource
@@ -245,8 +246,7 @@ def make_clean_report() -> Report:
 
 
 def judged(report: Report, fail_on: str) -> Report:
-    verdict = gate.evaluate(report, gate.Policy(fail_on))
-    return msgspec.structs.replace(report, verdict=verdict)
+    return gate.judge(report, Options(fail_on=fail_on))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import opcheck
-from opcheck.cli import check, doctor, explain, inspect, ops, registry, report, targets
+from opcheck.cli import check, diff, doctor, explain, inspect, merge, ops, registry, report, targets
 from opcheck.cli.parser import Parser, Run
 from opcheck.errors import OpcheckError, UsageError
 
@@ -19,7 +19,7 @@ __all__ = ["main", "run"]
 
 _COMMANDS = {
     module.NAME: module
-    for module in (check, inspect, targets, ops, registry, explain, doctor, report)
+    for module in (check, inspect, diff, merge, report, targets, ops, registry, explain, doctor)
 }
 _DESCRIPTION = """\
 Which ops of a Keras model leave the GPU on Apple Metal or DirectML, and why.

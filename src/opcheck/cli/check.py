@@ -7,10 +7,14 @@ import os
 from pathlib import Path
 from typing import get_args
 
+import msgspec
+
 from opcheck import config
 from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
 from opcheck.formats import FORMATS
+from opcheck.formats.output import check_writable, write
+from opcheck.report import Report
 
 NAME = "check"
 _DESCRIPTION = """\
@@ -42,6 +46,19 @@ def add(subparsers: Subparsers) -> None:
         help="the mildest finding that makes the exit code 1; default: error",
     )
     parser.add_argument(
+        "--allow-unknown", action="store_true", help="let ops pass whose placement is not known"
+    )
+    baselines = parser.add_mutually_exclusive_group()
+    baselines.add_argument(
+        "--baseline", metavar="FILE", help="of accepted findings: only what is new fails"
+    )
+    baselines.add_argument(
+        "--write-baseline",
+        metavar="FILE",
+        dest="new_baseline",
+        help="accept what is found now: write it there",
+    )
+    parser.add_argument(
         "--custom-objects",
         action="append",
         metavar="MODULE",
@@ -63,13 +80,28 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     wanted = outputs.chosen(arguments)
+    new_baseline: str | None = getattr(arguments, "new_baseline", None)
     options = config.load(_given(arguments), start=Path.cwd(), environment=os.environ)
+    if new_baseline is not None:
+        check_writable(new_baseline)
+        options = msgspec.structs.replace(options, baseline=None)
     from opcheck import pipeline  # after the cheap mistakes have been found
 
     with progress.shown() as stage:
         report = pipeline.check(arguments.model, options=options, progress=stage)
+    if new_baseline is not None:
+        report = _accepted(report, options, new_baseline)
     outputs.emit(report, FORMATS, wanted)
     return report.verdict.exit_code
+
+
+def _accepted(report: Report, options: config.Options, path: str) -> Report:
+    """Write what was found as the baseline, and judge again by it."""
+    from opcheck.report import baseline, gate
+
+    accepted = baseline.of(report)
+    write(baseline.encode(accepted), path)
+    return gate.judge(report, options, accepted)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, object]:

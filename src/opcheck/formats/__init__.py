@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from opcheck.formats import inspection, json, text
+from opcheck.formats import comparison, inspection, json, text
 from opcheck.formats.style import Style
 from opcheck.report import Inspection, Report
+from opcheck.report.comparison import Comparison
 
-__all__ = ["FORMATS", "INSPECTION_FORMATS", "Style"]
+__all__ = ["COMPARISON_FORMATS", "FORMATS", "INSPECTION_FORMATS", "Style"]
 
 FORMATS: Mapping[str, Callable[[Report, Style], str]] = MappingProxyType(
     {"text": text.render, "json": json.render}
@@ -17,4 +18,8 @@ FORMATS: Mapping[str, Callable[[Report, Style], str]] = MappingProxyType(
 
 INSPECTION_FORMATS: Mapping[str, Callable[[Inspection, Style], str]] = MappingProxyType(
     {"text": inspection.render, "json": json.render}
+)
+
+COMPARISON_FORMATS: Mapping[str, Callable[[Comparison, Style], str]] = MappingProxyType(
+    {"text": comparison.render, "json": json.render}
 )

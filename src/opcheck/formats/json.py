@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from opcheck.formats.style import Style
-from opcheck.report import Inspection, Report
 
 
-def render(document: Report | Inspection, style: Style) -> str:  # noqa: ARG001 - JSON has no style
+def render(document: msgspec.Struct, style: Style) -> str:  # noqa: ARG001 - JSON has no style
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from opcheck.formats.escape import printable
@@ -152,7 +153,7 @@ def _findings(report: Report, style: Style) -> list[str]:
     said = {mismatch.message for mismatch in report.environment.mismatch}
     whole: dict[tuple[str, str | None], Finding] = {}
     advice: dict[tuple[str, Severity, str], dict[str, None]] = {}
-    for finding in (f for result in report.results for f in result.findings):
+    for finding in (f for r in report.results for f in r.findings if f.suppressed is None):
         if not finding.ops and finding.message not in said:
             whole.setdefault((finding.message, finding.layer), finding)
         elif finding.ops and finding.fix:
@@ -193,19 +194,39 @@ def _assumed(report: Report, style: Style) -> list[str]:
 
 def _conclusion(report: Report, style: Style) -> list[str]:
     text, colour = _verdict(report)
-    return [style.paint(line, colour) for line in paragraph(text, width=style.width)]
+    limits = (f.message for f in report.verdict.failures if f.kind == "limit")
+    said = (*limits, *_accepted(report), *report.verdict.notes)
+    return [
+        *(line for note in said for line in paragraph(printable(note), width=style.width)),
+        *(style.paint(line, colour) for line in paragraph(text, width=style.width)),
+    ]
+
+
+def _accepted(report: Report) -> Iterator[str]:
+    """Findings that do not count, by the reason that was given."""
+    reasons = {
+        (result.target, finding.fingerprint): finding.suppressed
+        for result in report.results
+        for finding in result.findings
+        if finding.suppressed is not None and finding.severity != "note"
+    }
+    for accepted, number in Counter(reasons.values()).items():
+        what = "Ignored" if accepted.by == "ignore" else "In the baseline"
+        yield f"{what}: {count(number, 'finding')} ({accepted.reason})."
 
 
 def _verdict(report: Report) -> tuple[str, Colour]:
     verdict = report.verdict
     found = _counted(report)
-    gaps = sum(bool(result.incomplete) for result in report.results)
+    gaps = len({(f.target, f.step) for f in verdict.failures if f.kind == "incomplete"})
     if gaps:
         of = f"{gaps} of {count(len(report.results), 'result')}"
         rest = f" Found so far: {found}." if found else ""
         return f"INCOMPLETE: not everything could be determined in {of}.{rest}", "yellow"
     if not verdict.passed:
-        return f"FAILED: {found or 'nothing was checked'}.", "red"
+        over = sum(failure.kind == "limit" for failure in verdict.failures)
+        parts = [found, f"{count(over, 'limit')} exceeded" if over else ""]
+        return f"FAILED: {' and '.join(filter(None, parts)) or 'nothing was checked'}.", "red"
     if verdict.fail_on == "never" and found:
         return f"NOT GATED (--fail-on never): {found}.", "yellow"
     return (f"PASSED with {found}." if found else "PASSED."), "green"
@@ -217,7 +238,7 @@ def _counted(report: Report) -> str:
         (result.target, finding.fingerprint): finding.severity
         for result in report.results
         for finding in result.findings
-        if finding.severity != "note"
+        if finding.severity != "note" and finding.suppressed is None
     }
     severities = list(distinct.values())
     parts = [

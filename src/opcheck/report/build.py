@@ -60,11 +60,6 @@ def inspection(source: ModelSource) -> Inspection:
 def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | None) -> Result:
     """One step on one target. ``reconciled`` is ``None`` when nothing was compared with a trace."""
     found = findings(subject)
-    unknown = [op for op in subject.ops if op.placement.verdict == "unknown"]
-    incomplete = list(subject.gaps)
-    if unknown:
-        count = f"{len(unknown)} ops" if len(unknown) > 1 else "1 op"
-        incomplete.append(f"Where {count} of the {subject.step} step would run is not known.")
     return Result(
         target=subject.target.label,
         description=subject.target.description,
@@ -90,7 +85,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
             only_in_trace=reconciled.only_in_trace if reconciled else (),
             error=traced.error,
         ),
-        incomplete=tuple(incomplete),
+        incomplete=subject.gaps,
         notes=traced.notes,
     )
 

@@ -1,14 +1,16 @@
-"""The gate: does a report pass? The command, the pytest plugin and CI all ask this one function."""
+"""The gate: does a report pass? The command, the pytest plugin and CI all ask this one module."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 import msgspec
 
-from opcheck.config import FailOn
+from opcheck.config import FailOn, Ignore, Options
+from opcheck.report.baseline import Baseline
 from opcheck.report.types import Failure, GateVerdict, Report, Result
-from opcheck.rules import Severity
+from opcheck.rules import Finding, Severity, Suppression
 
 _FAILING: dict[FailOn, frozenset[Severity]] = {
     "never": frozenset(),
@@ -17,38 +19,128 @@ _FAILING: dict[FailOn, frozenset[Severity]] = {
 }
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """What a report must meet. ``fail_on`` is the mildest severity that fails it."""
+def judge(report: Report, policy: Options, baseline: Baseline | None = None) -> Report:
+    """The report with its verdict, and with the findings marked that do not count."""
+    results = tuple(_marked(result, policy, baseline) for result in report.results)
+    marked = msgspec.structs.replace(report, results=results)
+    verdict = evaluate(marked, policy)
+    notes = verdict.notes + tuple(_outdated(marked, baseline))
+    return msgspec.structs.replace(marked, verdict=msgspec.structs.replace(verdict, notes=notes))
 
-    fail_on: FailOn = "error"
 
+def evaluate(report: Report, policy: Options) -> GateVerdict:
+    """Judge a report whose findings are marked; of ``policy`` only what concerns the gate counts.
 
-def evaluate(
-    report: Report, policy: Policy, baseline: Collection[str] | None = None
-) -> GateVerdict:
-    """Judge a report.
-
-    ``baseline`` holds the fingerprints of findings that are known and accepted. What could not be
-    determined fails whatever the policy says: the gate cannot vouch for it.
+    What could not be determined fails whatever the policy says, for the gate cannot vouch for it.
+    Only ops of unknown placement can be let pass, by ``allow_unknown`` or by an ignore of the
+    finding that names them, and the verdict's notes count them.
     """
-    failures = tuple(_failures(report.results, policy, baseline or ()))
-    passed = bool(report.results) and not failures
-    return GateVerdict(passed=passed, failures=failures, fail_on=policy.fail_on)
+    failures = tuple(f for result in report.results for f in _failures(result, policy))
+    return GateVerdict(
+        passed=bool(report.results) and not failures,
+        failures=failures,
+        fail_on=policy.fail_on,
+        notes=(*_let_pass(report, policy), *_idle(report, policy)),
+    )
 
 
-def _failures(
-    results: Sequence[Result], policy: Policy, baseline: Collection[str]
-) -> Iterator[Failure]:
-    for result in results:
-        for gap in result.incomplete:
-            yield Failure("incomplete", result.target, result.step, gap)
-        for finding in result.findings:
-            if finding.severity in _FAILING[policy.fail_on] and finding.fingerprint not in baseline:
-                yield Failure(
-                    "finding",
-                    result.target,
-                    result.step,
-                    finding.message,
-                    code=finding.code,
-                    fingerprint=finding.fingerprint,
-                )
+def _marked(result: Result, policy: Options, baseline: Baseline | None) -> Result:
+    types = {op.name: op.op for op in result.ops}
+    found = tuple(
+        msgspec.structs.replace(
+            finding, suppressed=_suppression(finding, result.target, types, policy, baseline)
+        )
+        for finding in result.findings
+    )
+    return msgspec.structs.replace(result, findings=found)
+
+
+def _suppression(
+    finding: Finding,
+    target: str,
+    types: dict[str, str],
+    policy: Options,
+    baseline: Baseline | None,
+) -> Suppression | None:
+    for ignore in policy.ignore:
+        if _matches(ignore, finding, target, types):
+            return Suppression("ignore", ignore.reason)
+    if baseline is not None and finding.fingerprint in baseline:
+        return Suppression("baseline", "known when the baseline was written")
+    return None
+
+
+def _matches(ignore: Ignore, finding: Finding, target: str, types: dict[str, str]) -> bool:
+    """An op pattern must match every op of the finding, so it never hides another op's."""
+    ops = {types.get(name, "") for name in finding.ops} or {""}
+    return (
+        fnmatchcase(finding.code, ignore.code or "*")
+        and fnmatchcase(finding.layer or "", ignore.layer or "*")
+        and fnmatchcase(target, ignore.target or "*")
+        and all(fnmatchcase(op, ignore.op or "*") for op in ops)
+    )
+
+
+def _failures(result: Result, policy: Options) -> Iterator[Failure]:
+    unknown = 0 if policy.allow_unknown else _unknown(result, accepted=False)
+    gaps = result.incomplete
+    if unknown:
+        gaps += (f"Where {_ops(unknown)} of the {result.step} step would run is not known.",)
+    for gap in gaps:
+        yield Failure("incomplete", result.target, result.step, gap)
+    for finding in result.findings:
+        if finding.severity in _FAILING[policy.fail_on] and finding.suppressed is None:
+            yield Failure(
+                "finding",
+                result.target,
+                result.step,
+                finding.message,
+                code=finding.code,
+                fingerprint=finding.fingerprint,
+            )
+
+
+def _let_pass(report: Report, policy: Options) -> Iterator[str]:
+    for result in report.results:
+        count, by = _unknown(result, accepted=True), "an ignore"
+        if policy.allow_unknown:
+            count, by = count + _unknown(result, accepted=False), "allow-unknown"
+        if count:
+            where = f"{result.step} on {result.target}"
+            yield f"{where}: where {_ops(count)} would run is not known; {by} lets that pass."
+
+
+def _unknown(result: Result, *, accepted: bool) -> int:
+    """How many ops are of unknown placement: those that ignored findings name, or the others.
+
+    A baseline accepts what was found, not what was never known.
+    """
+    ignored = (f for f in result.findings if f.suppressed and f.suppressed.by == "ignore")
+    named = {op for finding in ignored for op in finding.ops}
+    return sum(op.verdict == "unknown" and (op.name in named) is accepted for op in result.ops)
+
+
+def _idle(report: Report, policy: Options) -> Iterator[str]:
+    """An ignore that matches nothing is a leftover, or a mistake in its pattern."""
+    for ignore in policy.ignore:
+        if not any(
+            _matches(ignore, finding, result.target, {op.name: op.op for op in result.ops})
+            for result in report.results
+            for finding in result.findings
+        ):
+            yield f"The ignore of {ignore.label} matches no finding."
+
+
+def _outdated(report: Report, baseline: Baseline | None) -> Iterator[str]:
+    """What the baseline still excuses and the model no longer has."""
+    targets = {result.target for result in report.results}
+    found = {f.fingerprint for result in report.results for f in result.findings}
+    entries = baseline.findings if baseline is not None else ()
+    gone = sum(e.target in targets and e.fingerprint not in found for e in entries)
+    if gone:
+        what = "1 finding" if gone == 1 else f"{gone} findings"
+        yield f"Gone since the baseline was written: {what}. --write-baseline brings it up to date."
+
+
+def _ops(count: int) -> str:
+    return "1 op" if count == 1 else f"{count} ops"

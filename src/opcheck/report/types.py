@@ -173,10 +173,11 @@ class Result(msgspec.Struct, frozen=True):
 class Failure(msgspec.Struct, frozen=True):
     """Why a report does not pass.
 
-    ``kind`` is ``finding`` (then ``code`` and ``fingerprint`` name it) or ``incomplete``.
+    ``kind`` is ``finding`` (then ``code`` and ``fingerprint`` name it), ``limit`` (a number is
+    above what the policy allows) or ``incomplete``.
     """
 
-    kind: Literal["finding", "incomplete"]
+    kind: Literal["finding", "limit", "incomplete"]
     target: str
     step: Step
     message: str
@@ -188,29 +189,42 @@ class GateVerdict(msgspec.Struct, frozen=True):
     """What ``gate.evaluate`` says.
 
     It passes only when there is a result and no failure of any kind. ``fail_on`` is the policy it
-    was judged by, ``null`` when it was not judged yet.
+    was judged by, ``null`` when it was not judged yet. ``notes`` say what was let pass, and which
+    ignores match nothing.
     """
 
     passed: bool
     failures: tuple[Failure, ...]
     fail_on: FailOn | None
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> Literal[0, 1, 2]:
         """0 passed, 1 the gate failed, 2 incomplete, which outranks 1: more may be wrong."""
         if self.passed:
             return 0
-        known = self.failures and all(failure.kind == "finding" for failure in self.failures)
+        known = self.failures and all(failure.kind != "incomplete" for failure in self.failures)
         return 1 if known else 2
 
 
+class Machine(msgspec.Struct, frozen=True):
+    """One of the machines whose reports were merged. ``results`` says what it gave, and how known:
+    ``training on metal@1.2.0: observed``."""
+
+    environment: Environment
+    results: tuple[str, ...]
+
+
 class Report(msgspec.Struct, frozen=True):
+    """The whole. ``machines`` is empty unless the report was merged from several."""
+
     schema_version: str
     tool: Tool
     model: Model
     environment: Environment
     results: tuple[Result, ...]
     verdict: GateVerdict
+    machines: tuple[Machine, ...] = ()
 
 
 class Inspection(msgspec.Struct, frozen=True):

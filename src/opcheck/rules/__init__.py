@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opcheck.rules.base import Rule
+from opcheck.rules.fingerprints import told_apart
 from opcheck.rules.opc101_no_kernel import NoKernel
 from opcheck.rules.opc102_dtype import DtypeNotRegistered
 from opcheck.rules.opc103_pulled_to_cpu import PulledToCpu
@@ -14,7 +15,7 @@ from opcheck.rules.opc202_experimental import Experimental
 from opcheck.rules.opc301_cannot_open import CannotOpen
 from opcheck.rules.opc302_other_versions import OtherVersions
 from opcheck.rules.severity import severity
-from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject
+from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject, Suppression
 
 __all__ = [
     "RULES",
@@ -24,6 +25,7 @@ __all__ = [
     "Rule",
     "Severity",
     "Subject",
+    "Suppression",
     "findings",
     "severity",
 ]
@@ -45,5 +47,5 @@ RULES: tuple[Rule, ...] = (
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
     """What every rule has to say about one step on one target, the worst first."""
-    found = [finding for rule in RULES for finding in rule.check(subject)]
+    found = told_apart(finding for rule in RULES for finding in rule.check(subject))
     return tuple(sorted(found, key=lambda finding: WORST_FIRST.index(finding.severity)))

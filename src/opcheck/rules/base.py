@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from opcheck.placement.types import Reason
+from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject
 
 Dtypes = tuple[tuple[str, str | tuple[str, ...]], ...]
@@ -82,7 +82,10 @@ class OpRule(Rule):
         return None
 
     def key(self, op: PlacedOp) -> tuple[str | None, ...]:
-        """Ops of the same key are one finding: by layer, op type, dtypes and kind of reason."""
+        """Ops of the same key are one finding: by layer, op type, dtypes and kind of reason.
+
+        The layer always comes first.
+        """
         node = op.node
         return (node.layer_path, node.op_type, repr(node.dtypes), op.placement.reason.code)
 
@@ -96,7 +99,9 @@ class OpRule(Rule):
                 ops=tuple(op.node.id for op in group.ops),
                 reason=group.reason,
                 fix=self.fix(group, subject),
-                fingerprint=fingerprint(self.code, subject.target.plugin, *group.key),
+                fingerprint=fingerprint(
+                    self.code, subject.target.plugin, subject.stable(group.layer), *group.key[1:]
+                ),
             )
 
     def _groups(self, subject: Subject) -> list[Group]:
@@ -111,8 +116,3 @@ class OpRule(Rule):
 def sentence(reason: Reason) -> str:
     """The reason's message, with one full stop."""
     return reason.message.rstrip(".") + "."
-
-
-def fingerprint(*parts: str | None) -> str:
-    """A short stable name for what the parts say together."""
-    return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:16]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opcheck.rules.base import Group, OpRule, fingerprint, sentence
+from opcheck.rules.base import Group, OpRule, sentence
+from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import Finding, PlacedOp, Subject
 
 

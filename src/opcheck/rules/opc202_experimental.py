@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opcheck.graph import LayerNode
-from opcheck.rules.base import Rule, fingerprint
+from opcheck.rules.base import Rule
+from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import Finding, Severity, Subject
 
 MOVED_TO = {
@@ -80,7 +81,9 @@ class Experimental(Rule):
                 ops=(),
                 reason=None,
                 fix=fix,
-                fingerprint=fingerprint(self.code, None, layer.path, layer.class_name),
+                fingerprint=fingerprint(
+                    self.code, None, subject.stable(layer.path), layer.class_name
+                ),
             )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from packaging.version import InvalidVersion, Version
 
-from opcheck.rules.base import Rule, fingerprint
+from opcheck.rules.base import Rule
+from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import Finding, Subject
 
 _ARCHIVES_SINCE = Version("2.12")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opcheck.rules.base import Rule, fingerprint
+from opcheck.rules.base import Rule
+from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import Finding, Subject
 from opcheck.rules.versions import mismatches
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from opcheck.placement.types import Placement, Reason
+from opcheck.rules.fingerprints import unnumbered
 
 if TYPE_CHECKING:
     from opcheck.graph import LayerNode, OpNode
@@ -19,12 +22,20 @@ Severity = Literal["error", "warning", "note"]
 WORST_FIRST: tuple[Severity, ...] = ("error", "warning", "note")
 
 
+class Suppression(msgspec.Struct, frozen=True):
+    """Why a finding does not count: an ``ignore`` of the policy, or the ``baseline`` knows it."""
+
+    by: Literal["ignore", "baseline"]
+    reason: str
+
+
 class Finding(msgspec.Struct, frozen=True):
     """Something a user may want to act on.
 
     ``ops`` are op names; ``layer`` is a layer path, ``None`` when no layer is concerned.
     ``fingerprint`` identifies the finding across edits of the model: it is made of the code, the
     plugin, the layer, the op type, its dtypes and the reason's code, never of op names or counts.
+    ``suppressed`` says why the gate passes over it, ``null`` when it does not.
     """
 
     code: str
@@ -35,6 +46,7 @@ class Finding(msgspec.Struct, frozen=True):
     reason: Reason | None
     fix: str | None
     fingerprint: str
+    suppressed: Suppression | None = None
 
 
 @dataclass(frozen=True)
@@ -60,3 +72,11 @@ class Subject:
     step: Step
     ops: tuple[PlacedOp, ...]
     gaps: tuple[str, ...] = ()
+
+    def stable(self, layer: str | None) -> str | None:
+        """A layer's path as fingerprints have it: without the numbers that Keras gave."""
+        return None if layer is None else self._unnumbered.get(layer, layer)
+
+    @cached_property
+    def _unnumbered(self) -> Mapping[str, str]:
+        return unnumbered(self.layers)

@@ -64,6 +64,22 @@ def test_what_is_not_given_shadows_no_configuration(
 
 
 @pytest.mark.usefixtures("checked")
+def test_a_baseline_is_written_and_then_holds(opcheck: Opcheck, tmp_path: Path) -> None:
+    code, out, _ = opcheck("m.h5", "--write-baseline", "accepted.json")
+    assert code == 2  # the canonical report is incomplete, whatever is accepted
+    assert "In the baseline: 11 findings" in out
+    entries = json.loads((tmp_path / "accepted.json").read_text("utf-8"))["findings"]
+    assert {entry["target"] for entry in entries} == {"metal@1.2.0", "directml@0.4.0"}
+
+
+@pytest.mark.usefixtures("checked")
+def test_a_new_baseline_replaces_the_configured_one(opcheck: Opcheck, tmp_path: Path) -> None:
+    (tmp_path / "opcheck.toml").write_text("baseline = 'accepted.json'\n", "utf-8")
+    assert opcheck("m.h5", "--write-baseline", "accepted.json").code == 2  # there was none to read
+    assert (tmp_path / "accepted.json").exists()
+
+
+@pytest.mark.usefixtures("checked")
 def test_formats_and_outputs_go_in_pairs(opcheck: Opcheck, tmp_path: Path, report: Report) -> None:
     code, out, _ = opcheck("m.h5", "-f", "json", "-o", "r.json", "--format", "text", "-o", "-")
     assert code == 2
@@ -86,9 +102,11 @@ def test_formats_and_outputs_go_in_pairs(opcheck: Opcheck, tmp_path: Path, repor
         (("x.h5", "-f", "json", "-f", "text"), "Standard output can take one format only."),
         (("x.h5", "-o", "a", "-o", "b"), "-o is given 2 times for 1 format(s)."),
         (("x.h5", "-o", "missing/r.txt"), "there is no folder missing"),
+        (("x.h5", "--write-baseline", "missing/b.json"), "there is no folder missing"),
+        (("x.h5", "--write-baseline", "a", "--baseline", "b"), "not allowed with argument"),
         (("x.h5", "-o", "."), "is a folder"),
         (("explain", "OPC999"), "There is no rule OPC999."),
-        (("diff", "a", "b"), "unrecognized arguments: a b."),
+        (("report", "a", "b"), "unrecognized arguments: b."),
     ],
 )
 def test_wrong_usage(

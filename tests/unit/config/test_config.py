@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from opcheck.config import Options, load
+from opcheck.config import Ignore, Options, load
 from opcheck.errors import UsageError
 
 
@@ -59,6 +60,16 @@ def test_a_list_in_the_environment_is_split_at_spaces(tmp_path: Path) -> None:
         ("timeout = 0", "timeout: Expected `float` > 0"),
         ("targets = 'metal'", "targets: Expected `array`, got `str`"),
         ("trust = true", "trust can be given on the command line only"),
+        ("ignore = 'x'", "ignore: Expected `array`, got `str`"),
+        ("ignore = [{ op = 'Einsum' }]", "ignore: Object missing required field `reason`"),
+        ("ignore = [{ op = 'Einsum', reason = '' }]", "ignore: Expected `str` of length >= 1"),
+        ("ignore = [{ reason = 'x' }]", "An ignore needs code, layer or op"),
+        ("ignore = [{ reason = 'x', target = 'metal' }]", "An ignore needs code, layer or op"),
+        ("ignore = [{ reason = 'x', layre = 'a' }]", "layre is not an option .*mean layer"),
+        (
+            "ignore = [{ reason = 'x', op = 'a', expires = 'soon' }]",
+            "ignore: Invalid RFC3339 encoded date",
+        ),
     ],
 )
 def test_a_wrong_table(table: str, message: str, tmp_path: Path) -> None:
@@ -81,6 +92,7 @@ def test_a_pyproject_that_cannot_be_used(text: str, tmp_path: Path) -> None:
         ("OPCHECK_FAILON", "error", "OPCHECK_FAILON is not .* Did you mean OPCHECK_FAIL_ON"),
         ("OPCHECK_TRUST", "1", "OPCHECK_TRUST can be given on the command line only"),
         ("OPCHECK_BATCH_SIZE", "two", "OPCHECK_BATCH_SIZE: Expected `int`"),
+        ("OPCHECK_IGNORE", "Einsum", "OPCHECK_IGNORE can be given in a file only"),
     ],
 )
 def test_a_wrong_variable(name: str, value: str, message: str, tmp_path: Path) -> None:
@@ -97,3 +109,48 @@ def test_variables_of_other_parts_are_left_alone(tmp_path: Path) -> None:
 def test_trust_comes_from_the_command_line(tmp_path: Path) -> None:
     write(tmp_path, "")
     assert load({"trust": True}, start=tmp_path, environment={}).trust
+
+
+def test_opcheck_toml_comes_before_pyproject_in_one_folder(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.opcheck]\nstep = 'inference'\ntimeout = 5\n")
+    (tmp_path / "opcheck.toml").write_text("step = 'training'\n", encoding="utf-8")
+    assert load({}, start=tmp_path, environment={}) == Options(step="training")
+
+
+def test_a_wrong_key_of_opcheck_toml_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "opcheck.toml").write_text("stpe = 'training'\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"stpe is not an option \(.*opcheck\.toml\)\. .* step\?"):
+        load({}, start=tmp_path, environment={})
+
+
+IGNORE = """
+[[tool.opcheck.ignore]]
+layer = "encoder/*"
+op = "Einsum"
+reason = "mended in #12"
+expires = 2026-03-31
+"""
+
+
+def test_an_ignore_holds_to_the_end_of_its_day(tmp_path: Path) -> None:
+    write(tmp_path, IGNORE)
+    options = load({}, start=tmp_path, environment={}, today=date(2026, 3, 31))
+    assert options.ignore == (
+        Ignore(layer="encoder/*", op="Einsum", reason="mended in #12", expires=date(2026, 3, 31)),
+    )
+
+
+def test_an_ignore_that_has_expired_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, IGNORE)
+    message = r"ignore of layer=encoder/\* op=Einsum expired on 2026-03-31 .*: mended in #12"
+    with pytest.raises(UsageError, match=message):
+        load({}, start=tmp_path, environment={}, today=date(2026, 4, 1))
+
+
+def test_a_baseline_is_looked_for_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.opcheck]\nbaseline = 'ci/accepted.json'\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    options = load({}, start=inner, environment={})
+    assert options.baseline == str(tmp_path / "ci/accepted.json")
+    assert load({"baseline": "mine.json"}, start=inner, environment={}).baseline == "mine.json"

@@ -8,8 +8,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from opcheck.formats import FORMATS, INSPECTION_FORMATS, Style
+from opcheck.formats import COMPARISON_FORMATS, FORMATS, INSPECTION_FORMATS, Style
 from opcheck.report import Inspection, Report
+from opcheck.report.comparison import compare
 from opcheck.report.schema import generate
 
 Matches = Callable[[str, str], None]
@@ -29,6 +30,13 @@ def test_clean_report(format_: str, clean_report: Report, matches_snapshot: Matc
 def test_inspection(format_: str, report: Report, matches_snapshot: Matches) -> None:
     inspection = Inspection(report.schema_version, report.tool, report.model)
     matches_snapshot(INSPECTION_FORMATS[format_](inspection, Style()), f"inspection.{format_}")
+
+
+@pytest.mark.parametrize("format_", COMPARISON_FORMATS)
+def test_comparison(format_: str, report: Report, matches_snapshot: Matches) -> None:
+    comparison = compare(report, report, source="metal@1.2.0", target="directml@0.4.0")
+    text = COMPARISON_FORMATS[format_](comparison, Style())
+    matches_snapshot(text, f"comparison.{format_}")
 
 
 def test_json_is_valid(report: Report, clean_report: Report) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from opcheck.config import FailOn
+from opcheck.config import FailOn, Ignore, Options
 from opcheck.report import Report, gate
-from opcheck.report.gate import Policy, evaluate
+from opcheck.report.baseline import Baseline, Entry
+from opcheck.report.gate import evaluate, judge
 
 
 def with_severities(report: Report, *severities: str) -> Report:
@@ -41,7 +42,7 @@ def with_severities(report: Report, *severities: str) -> Report:
 def test_fail_on(
     fail_on: FailOn, severities: tuple[str, ...], exit_code: int, clean_report: Report
 ) -> None:
-    verdict = evaluate(with_severities(clean_report, *severities), Policy(fail_on))
+    verdict = evaluate(with_severities(clean_report, *severities), Options(fail_on=fail_on))
     assert verdict.exit_code == exit_code
     assert verdict.passed is (exit_code == 0)
     assert verdict.fail_on == fail_on
@@ -49,25 +50,113 @@ def test_fail_on(
 
 @pytest.mark.parametrize("fail_on", ["never", "error", "warning"])
 def test_what_is_not_known_never_passes(fail_on: str, reports: Callable[[str], Report]) -> None:
-    verdict = evaluate(reports(fail_on), Policy(fail_on))
+    verdict = evaluate(reports(fail_on), Options(fail_on=fail_on))
     assert not verdict.passed
     assert verdict.exit_code == 2
     assert {f.kind for f in verdict.failures} >= {"incomplete"}
 
 
 def test_a_report_without_results_does_not_pass(clean_report: Report) -> None:
-    verdict = evaluate(msgspec.structs.replace(clean_report, results=()), Policy("never"))
+    verdict = evaluate(msgspec.structs.replace(clean_report, results=()), Options(fail_on="never"))
     assert (verdict.passed, verdict.exit_code) == (False, 2)
+
+
+def baseline(*fingerprints: str, target: str = "metal@1.2.0") -> Baseline:
+    return Baseline(1, tuple(Entry(target, "", "OPC101", "", f) for f in fingerprints))
 
 
 def test_a_baseline_accepts_what_it_holds(clean_report: Report) -> None:
     report = with_severities(clean_report, "error", "error")
-    assert [f.fingerprint for f in evaluate(report, Policy()).failures] == ["f0", "f1"]
-    assert [f.fingerprint for f in evaluate(report, Policy(), {"f0"}).failures] == ["f1"]
-    assert evaluate(report, Policy(), {"f0", "f1"}).passed
+    assert [f.fingerprint for f in judge(report, Options()).verdict.failures] == ["f0", "f1"]
+    judged = judge(report, Options(), baseline("f0"))
+    assert [f.fingerprint for f in judged.verdict.failures] == ["f1"]
+    assert judge(report, Options(), baseline("f0", "f1")).verdict.passed
+
+
+def test_a_baseline_that_holds_more_than_is_found_says_so(clean_report: Report) -> None:
+    report = with_severities(clean_report, "error")
+    judged = judge(report, Options(), baseline("f0", "gone", "gone too"))
+    assert judged.verdict.passed
+    assert [note for note in judged.verdict.notes if "2 findings" in note]
+    other = baseline("f0")
+    other = Baseline(1, (*other.findings, *baseline("gone", target="directml@0.4.0").findings))
+    assert judge(report, Options(), other).verdict.notes == ()  # that target was not checked
+
+
+@pytest.mark.parametrize(
+    ("patterns", "hidden"),
+    [
+        ({"op": "Einsum"}, True),
+        ({"op": "Ein*", "layer": "block/*"}, True),
+        ({"layer": "block/attention", "code": "OPC101", "target": "metal@*"}, True),
+        ({"op": "einsum"}, False),
+        ({"op": "Einsum", "layer": "decoder/*"}, False),
+        ({"op": "Einsum", "target": "directml*"}, False),
+        ({"op": "Einsum", "code": "OPC102"}, False),
+    ],
+)
+def test_an_ignore_hides_what_matches_all_its_patterns(
+    patterns: dict[str, str], hidden: bool, report: Report
+) -> None:
+    ignore = Ignore(reason="known, see #12", **patterns)
+    judged = judge(report, Options(ignore=(ignore,)))
+    metal = judged.results[0]
+    (einsum,) = [f for f in metal.findings if f.message.startswith("Einsum")]
+    assert (einsum.suppressed is not None) is hidden
+    if hidden:
+        assert (einsum.suppressed.by, einsum.suppressed.reason) == ("ignore", "known, see #12")
+        others = [f for f in metal.findings if f is not einsum]
+        assert all(f.suppressed is None for f in others)
+        assert einsum.fingerprint not in {
+            f.fingerprint for f in judged.verdict.failures if f.target == metal.target
+        }
+
+
+def test_an_ignore_that_matches_nothing_is_said(report: Report) -> None:
+    ignore = Ignore(reason="old", layer="no/such/*")
+    (note,) = judge(report, Options(ignore=(ignore,))).verdict.notes
+    assert note == "The ignore of layer=no/such/* matches no finding."
+
+
+def only_metal_inference(report: Report) -> Report:
+    """It has unknown ops and no other gap."""
+    return msgspec.structs.replace(report, results=report.results[:1])
+
+
+def test_unknown_ops_pass_only_when_asked_and_are_counted(report: Report) -> None:
+    report = only_metal_inference(report)
+    options = Options(fail_on="never")
+    assert judge(report, options).verdict.exit_code == 2
+    allowed = judge(report, msgspec.structs.replace(options, allow_unknown=True)).verdict
+    assert allowed.exit_code == 0
+    assert allowed.notes == (
+        "inference on metal@1.2.0: where 2 ops would run is not known; "
+        "allow-unknown lets that pass.",
+    )
+
+
+def test_an_ignore_of_unknown_ops_lets_only_those_pass(report: Report) -> None:
+    report = only_metal_inference(report)
+    one = Ignore(reason="ours, runs on the GPU", layer="block/gate")
+    judged = judge(report, Options(fail_on="never", ignore=(one,))).verdict
+    assert judged.exit_code == 2  # the other layer's op is as unknown as before
+    assert [f.message for f in judged.failures] == [
+        "Where 1 op of the inference step would run is not known."
+    ]
+    both = judge(report, Options(fail_on="never", ignore=(one, Ignore(reason="x", code="OPC201"))))
+    assert both.verdict.exit_code == 0
+    assert "2 ops would run is not known; an ignore lets" in both.verdict.notes[0]
+
+
+def test_nothing_lets_a_step_pass_that_was_not_analysed(report: Report) -> None:
+    failed = msgspec.structs.replace(report, results=report.results[3:])
+    everything = Ignore(reason="x", code="*")
+    options = Options(fail_on="never", allow_unknown=True, ignore=(everything,))
+    assert judge(failed, options).verdict.exit_code == 2
 
 
 def test_the_gate_changes_nothing(report: Report) -> None:
     before = msgspec.json.encode(report)
-    gate.evaluate(report, Policy())
+    gate.evaluate(report, Options())
+    gate.judge(report, Options(), baseline("f0"))
     assert msgspec.json.encode(report) == before

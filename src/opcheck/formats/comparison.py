@@ -1,0 +1,96 @@
+"""A comparison as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from opcheck.formats.escape import printable
+from opcheck.formats.numbers import times
+from opcheck.formats.style import Colour, Style
+from opcheck.formats.tables import paragraph, table
+from opcheck.placement.types import Verdict
+from opcheck.report.comparison import Change, Comparison, StepComparison
+from opcheck.rules import Finding
+
+_MOST_ROWS = 40
+
+
+def render(document: Comparison, style: Style) -> str:
+    models = dict.fromkeys((document.old_model, document.new_model))
+    blocks = [paragraph(printable(" -> ".join(models)), width=style.width)]
+    blocks += (list(_step(step, style)) for step in document.steps)
+    if document.unmatched:
+        names = printable(", ".join(document.unmatched))
+        text = f"Not compared, on one side only or not analysed: {names}."
+        blocks.append(paragraph(text, width=style.width))
+    blocks.append([_conclusion(document, style)])
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _step(step: StepComparison, style: Style) -> Iterator[str]:
+    where = step.new if step.old == step.new else f"{step.old} -> {step.new}"
+    yield style.paint(f"{step.step} on {printable(where)}", "bold")
+    yield from summary_lines(step)
+    for direction, colour in _DIRECTIONS.items():
+        changes = [change for change in step.changes if change.direction == direction]
+        if changes:
+            yield style.paint(direction, colour)
+            yield from _table(changes, style)
+    for title, findings in (("new findings", step.introduced), ("gone", step.mended)):
+        weighty = [finding for finding in findings if finding.severity != "note"]
+        if weighty:
+            yield style.paint(title, "bold")
+            yield from (line for f in weighty for line in _finding(f, style))
+    if not step.changes and not step.introduced and not step.mended:
+        yield "  no difference"
+
+
+_DIRECTIONS: Mapping[str, Colour] = {"worse": "red", "better": "green"}
+
+
+def summary_lines(step: StepComparison) -> Iterator[str]:
+    """Each number of the summary that changed: ``  cpu: 12 -> 3``."""
+    old, new = step.old_summary, step.new_summary
+    for name in ("ops", "accelerator", "host_pinned", "cpu", "fails", "unknown"):
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            yield f"  {name.replace('_', '-')}: {before} -> {after}"
+
+
+def _table(changes: list[Change], style: Style) -> list[str]:
+    rows = [
+        [
+            printable(change.layer or "-"),
+            printable(change.op),
+            printable(change.dtypes),
+            verdicts(change.before),
+            verdicts(change.after),
+            printable(change.reason),
+        ]
+        for change in changes[:_MOST_ROWS]
+    ]
+    headers = ("layer", "op", "dtypes", "before", "after", "reason of the worse")
+    wrap = {"layer": 2, "dtypes": 1, "before": 1, "after": 1, "reason of the worse": 3}
+    lines = table(headers, rows, width=style.width, wrap=wrap)
+    if len(changes) > _MOST_ROWS:
+        lines.append(f"... and {len(changes) - _MOST_ROWS} more; --format json has all.")
+    return lines
+
+
+def verdicts(counts: Mapping[Verdict, int]) -> str:
+    """``accelerator x3, cpu``; ``none`` where there is no such op."""
+    parts = (name if n == 1 else f"{name} {times(str(n))}" for name, n in counts.items())
+    return ", ".join(parts) or "none"
+
+
+def _finding(finding: Finding, style: Style) -> list[str]:
+    where = f"{printable(finding.layer)}: " if finding.layer else ""
+    text = where + printable(finding.message)
+    return paragraph(text, width=style.width, first=f"  {finding.severity:<8}{finding.code}  ")
+
+
+def _conclusion(document: Comparison, style: Style) -> str:
+    if document.worse:
+        return style.paint("WORSE than before.", "red")
+    changed = any(step.changes or step.mended for step in document.steps)
+    return style.paint("Better than before." if changed else "No worse than before.", "green")

@@ -1,0 +1,81 @@
+"""The findings that a project has accepted: only what is new fails.
+
+A baseline is a small JSON file to commit. Its lines are sorted and hold no version or time, so that
+writing it again changes what has changed and nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from opcheck.errors import UsageError
+from opcheck.report.types import Report
+
+_SCHEMA = 1
+
+
+class Entry(msgspec.Struct, frozen=True, order=True):
+    """One finding. All but the fingerprint is there for the reader."""
+
+    target: str
+    layer: str
+    code: str
+    message: str
+    fingerprint: str
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """``findings`` accepted; the same one in both steps is one entry."""
+
+    opcheck_baseline: int
+    findings: tuple[Entry, ...]
+
+    def __contains__(self, fingerprint: object) -> bool:
+        return any(entry.fingerprint == fingerprint for entry in self.findings)
+
+
+def of(report: Report) -> Baseline:
+    """Every error and warning of a report, ignored ones left out."""
+    entries = {
+        (result.target, finding.fingerprint): Entry(
+            result.target,
+            finding.layer or "",
+            finding.code,
+            finding.message,
+            finding.fingerprint,
+        )
+        for result in report.results
+        for finding in result.findings
+        if finding.severity != "note"
+        and (finding.suppressed is None or finding.suppressed.by == "baseline")
+    }
+    return Baseline(_SCHEMA, tuple(sorted(entries.values())))
+
+
+def encode(baseline: Baseline) -> str:
+    """The file's text."""
+    return msgspec.json.format(msgspec.json.encode(baseline), indent=2).decode() + "\n"
+
+
+def read(path: Path) -> Baseline:
+    """Read a baseline. Raises UsageError when the file is missing, broken or newer."""
+    try:
+        baseline = msgspec.json.decode(path.read_bytes(), type=Baseline)
+    except OSError as error:
+        raise UsageError(
+            f"The baseline {path} cannot be read: {error.strerror}.",
+            hint=f"Write it with --write-baseline {path}.",
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} is not a baseline: {error}.", hint="Write it again with --write-baseline."
+        ) from error
+    if baseline.opcheck_baseline != _SCHEMA:
+        raise UsageError(
+            f"{path} is a baseline of version {baseline.opcheck_baseline}; "
+            f"this opcheck reads {_SCHEMA}.",
+            hint="Write it again with --write-baseline.",
+        )
+    return baseline

@@ -1,0 +1,195 @@
+"""Two results -> what got better and what got worse: of two models, two targets, two versions.
+
+Ops have other names after every edit of a model, so they are compared by layer, op type and
+dtypes, and counted by verdict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from opcheck.errors import UsageError
+from opcheck.placement.types import Verdict
+from opcheck.report.types import Op, Report, Result, Summary
+from opcheck.rules import Finding
+from opcheck.worker.protocol import Step
+
+_BEST_FIRST: tuple[Verdict, ...] = ("accelerator", "host-pinned", "cpu", "unknown", "fails")
+
+Kind = tuple[str, str, str]  # layer, op type, dtypes
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Ops of one kind in one layer whose verdicts differ.
+
+    ``before`` and ``after`` are the verdicts, each with how many ops have it; one of them is empty
+    where one side has no such op. ``reason`` is that of the worse side.
+    """
+
+    direction: Literal["better", "worse"]
+    layer: str
+    op: str
+    dtypes: str
+    before: dict[Verdict, int]
+    after: dict[Verdict, int]
+    reason: str
+
+
+class StepComparison(msgspec.Struct, frozen=True):
+    """One step on the old and on the new side. ``introduced`` and ``mended`` are findings that only
+    the new or only the old side has."""
+
+    step: Step
+    old: str
+    new: str
+    old_summary: Summary
+    new_summary: Summary
+    changes: tuple[Change, ...]
+    introduced: tuple[Finding, ...]
+    mended: tuple[Finding, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What ``opcheck diff`` reports. ``unmatched`` are the results that one side lacks, or that it
+    could not analyse."""
+
+    old_model: str
+    new_model: str
+    steps: tuple[StepComparison, ...]
+    unmatched: tuple[str, ...]
+
+    @property
+    def worse(self) -> bool:
+        """Something fails, leaves the accelerator or is unknown that did not before."""
+        return any(
+            change.direction == "worse" for step in self.steps for change in step.changes
+        ) or any(f.severity != "note" for step in self.steps for f in step.introduced)
+
+
+def compare(
+    old: Report, new: Report, *, source: str | None = None, target: str | None = None
+) -> Comparison:
+    """Compare the results that two reports have for the same step and target.
+
+    ``source`` and ``target`` name the targets to compare where they differ; without them a single
+    target that only one side has is compared with the single one that only the other has.
+    Raises UsageError when a named target is in neither, or nothing can be compared.
+    """
+    pairs = _target_pairs(_targets(old), _targets(new), source, target)
+    steps: list[StepComparison] = []
+    unmatched: list[str] = []
+    for before, after in pairs:
+        left, right = _by_step(old, before), _by_step(new, after)
+        both = [step for step in left if step in right]
+        steps += (_compare(left[step], right[step]) for step in both)
+        unmatched += (f"old: {step} on {before}" for step in left if step not in both)
+        unmatched += (f"new: {step} on {after}" for step in right if step not in both)
+    paired = ({a for a, _ in pairs}, {b for _, b in pairs})
+    if source is None and target is None:
+        unmatched += (f"old: {label}" for label in _targets(old) if label not in paired[0])
+        unmatched += (f"new: {label}" for label in _targets(new) if label not in paired[1])
+    if not steps:
+        raise UsageError(
+            "The reports have no step and target in common.",
+            hint=f"Old: {', '.join(_targets(old))}; new: {', '.join(_targets(new))}. "
+            "Name two with --from TARGET --to TARGET.",
+        )
+    return Comparison(old.model.path, new.model.path, tuple(steps), tuple(unmatched))
+
+
+def _targets(report: Report) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(result.target for result in report.results))
+
+
+def _by_step(report: Report, target: str) -> dict[Step, Result]:
+    """The steps that were analysed: without ops there is nothing to compare."""
+    return {r.step: r for r in report.results if r.target == target and r.ops}
+
+
+def _target_pairs(
+    old: Sequence[str], new: Sequence[str], source: str | None, target: str | None
+) -> list[tuple[str, str]]:
+    if source is not None or target is not None:
+        before, after = source or target or "", target or source or ""
+        for name, known, side in ((before, old, "old"), (after, new, "new")):
+            if name not in known:
+                raise UsageError(
+                    f"The {side} report has no target {name}.", hint=f"It has {', '.join(known)}."
+                )
+        return [(before, after)]
+    pairs = [(name, name) for name in old if name in new]
+    alone = [name for name in old if name not in new], [name for name in new if name not in old]
+    if len(alone[0]) == len(alone[1]) == 1:
+        pairs.append((alone[0][0], alone[1][0]))
+    return pairs
+
+
+def _compare(old: Result, new: Result) -> StepComparison:
+    known = _key(old, new)
+    was = {known(finding) for finding in old.findings}
+    now = {known(finding) for finding in new.findings}
+    return StepComparison(
+        step=new.step,
+        old=old.target,
+        new=new.target,
+        old_summary=old.summary,
+        new_summary=new.summary,
+        changes=tuple(_changes(old.ops, new.ops)),
+        introduced=tuple(f for f in new.findings if known(f) not in was),
+        mended=tuple(f for f in old.findings if known(f) not in now),
+    )
+
+
+def _key(old: Result, new: Result) -> Callable[[Finding], Hashable]:
+    """What tells that two findings are the same. A fingerprint names the plugin too."""
+    if old.target.partition("@")[0] == new.target.partition("@")[0]:
+        return lambda finding: finding.fingerprint
+    types = {op.name: op.op for result in (old, new) for op in result.ops}
+    return lambda f: (f.code, f.layer, frozenset(types.get(name) for name in f.ops))
+
+
+def _changes(old: Sequence[Op], new: Sequence[Op]) -> Iterator[Change]:
+    """The worse first, otherwise in the order of the new graph."""
+    before, after = _kinds(old), _kinds(new)
+    found: list[Change] = []
+    for kind in dict.fromkeys((*after, *before)):
+        was, now = _verdicts(before.get(kind, ())), _verdicts(after.get(kind, ()))
+        bad_was, bad_now = _badness(was), _badness(now)
+        if bad_was == bad_now:
+            continue
+        worse = bad_now > bad_was
+        side = after[kind] if worse else before[kind]
+        found.append(
+            Change(
+                "worse" if worse else "better",
+                *kind,
+                before=was,
+                after=now,
+                reason=max(side, key=lambda op: _BEST_FIRST.index(op.verdict)).reason.message,
+            )
+        )
+    yield from sorted(found, key=lambda change: change.direction == "better")
+
+
+def _kinds(ops: Sequence[Op]) -> dict[Kind, list[Op]]:
+    found: dict[Kind, list[Op]] = {}
+    for op in ops:
+        dtypes = " ".join(
+            value if isinstance(value, str) else "+".join(value) for value in op.dtypes.values()
+        )
+        found.setdefault((op.layer or "", op.op, dtypes), []).append(op)
+    return found
+
+
+def _verdicts(ops: Sequence[Op]) -> dict[Verdict, int]:
+    count = Counter(op.verdict for op in ops)
+    return {verdict: count[verdict] for verdict in _BEST_FIRST if count[verdict]}
+
+
+def _badness(verdicts: dict[Verdict, int]) -> tuple[int, ...]:
+    """How many ops have each verdict that is not good, the worst verdict first."""
+    return tuple(verdicts.get(verdict, 0) for verdict in reversed(_BEST_FIRST[1:]))

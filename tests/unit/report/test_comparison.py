@@ -1,0 +1,107 @@
+"""What ``opcheck diff`` says is better and worse."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from opcheck.errors import UsageError
+from opcheck.report import Op, Report
+from opcheck.report.comparison import compare
+
+
+def changed(report: Report, index: int, **ops: str) -> Report:
+    """The report with other verdicts for the ops of some types in one result."""
+    result = report.results[index]
+    new = tuple(
+        msgspec.structs.replace(op, verdict=ops[op.op]) if op.op in ops else op for op in result.ops
+    )
+    results = list(report.results)
+    results[index] = msgspec.structs.replace(result, ops=new)
+    return msgspec.structs.replace(report, results=tuple(results))
+
+
+def test_a_report_is_no_worse_than_itself(report: Report) -> None:
+    comparison = compare(report, report)
+    assert not comparison.worse
+    assert [step.changes for step in comparison.steps] == [()] * 3
+    assert comparison.unmatched == ()  # the fourth was analysed on neither side
+
+
+def test_a_step_that_one_side_could_not_analyse_is_not_better(report: Report) -> None:
+    results = (report.results[0], msgspec.structs.replace(report.results[1], ops=()))
+    comparison = compare(report, msgspec.structs.replace(report, results=results))
+    assert comparison.unmatched == ("old: training on metal@1.2.0", "old: directml@0.4.0")
+    assert [step.step for step in comparison.steps] == ["inference"]
+
+
+def test_better_and_worse_are_each_others_mirror(report: Report) -> None:
+    better = changed(report, 0, Einsum="accelerator")
+    up, down = compare(report, better), compare(better, report)
+    (mended,), (broken,) = up.steps[0].changes, down.steps[0].changes
+    assert (mended.direction, mended.op, mended.layer) == ("better", "Einsum", "block/attention")
+    assert (mended.before, mended.after) == ({"cpu": 4}, {"accelerator": 4})
+    assert (broken.direction, broken.before, broken.after) == ("worse", mended.after, mended.before)
+    assert mended.reason == broken.reason == "tensorflow-metal registers no Einsum"
+    assert down.worse
+    assert not up.worse
+
+
+def renamed(op: Op, number: int) -> Op:
+    return msgspec.structs.replace(op, name=f"{op.name}__{number}")
+
+
+def test_op_names_and_order_do_not_count(report: Report) -> None:
+    result = report.results[0]
+    ops = tuple(renamed(op, i) for i, op in enumerate(reversed(result.ops)))
+    other = msgspec.structs.replace(
+        report, results=(msgspec.structs.replace(result, ops=ops), *report.results[1:])
+    )
+    assert compare(report, other).steps[0].changes == ()
+
+
+def test_failing_is_worse_than_the_cpu(report: Report) -> None:
+    comparison = compare(report, changed(report, 0, Einsum="fails"))
+    assert comparison.steps[0].changes[0].direction == "worse"
+
+
+def test_two_targets_of_one_report(report: Report) -> None:
+    comparison = compare(report, report, source="metal@1.2.0", target="directml@0.4.0")
+    assert {(step.old, step.new) for step in comparison.steps} == {
+        ("metal@1.2.0", "directml@0.4.0")
+    }
+    gone = {(c.op, c.direction) for c in comparison.steps[0].changes}
+    assert gone == {("Pack", "better"), ("Mean", "better"), ("CudnnRNNV3", "worse")}
+    assert [f.code for f in comparison.steps[0].introduced if f.severity == "error"] == ["OPC110"]
+
+
+def only(report: Report, target: str, label: str | None = None) -> Report:
+    results = tuple(
+        msgspec.structs.replace(result, target=label or target)
+        for result in report.results
+        if result.target == target
+    )
+    return msgspec.structs.replace(report, results=results)
+
+
+def test_the_one_target_that_differs_is_compared_with_the_other(report: Report) -> None:
+    old = only(report, "metal@1.2.0", "metal@1.1.0")
+    comparison = compare(old, only(report, "metal@1.2.0"))
+    assert [(step.old, step.new) for step in comparison.steps] == [
+        ("metal@1.1.0", "metal@1.2.0")
+    ] * 2
+
+
+def test_what_only_one_side_has_is_named(report: Report) -> None:
+    comparison = compare(report, only(report, "metal@1.2.0"))
+    assert comparison.unmatched == ("old: directml@0.4.0",)
+
+
+def test_nothing_in_common(report: Report) -> None:
+    with pytest.raises(UsageError, match="no step and target in common"):
+        compare(report, msgspec.structs.replace(report, results=()))
+
+
+def test_a_target_that_is_not_there(report: Report) -> None:
+    with pytest.raises(UsageError, match=r"new report has no target metal@9. It has metal"):
+        compare(report, report, source="metal@1.2.0", target="metal@9")
