@@ -55,7 +55,8 @@ class Options(
 
     ``allow_unknown`` lets ops pass whose placement is not known. ``baseline`` is a file of
     findings that are accepted. ``timeout`` is in seconds. ``trust`` lets Lambda code from the
-    model file run; ``custom_objects`` are modules of the user's own to import.
+    model file run; ``custom_objects`` are modules of the user's own to import. With ``nearest``
+    the nearest known target stands in for one that is not known, and the report says so.
     """
 
     targets: tuple[str, ...] = ()
@@ -68,6 +69,7 @@ class Options(
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 2
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     custom_objects: tuple[str, ...] = ()
+    nearest: bool = False
     trust: bool = False
 
 

@@ -54,7 +54,7 @@ def check(
     the name of each stage. Raises OpcheckError when no report can be made.
     """
     specs = tuple(target_specs or options.targets or default_targets())
-    chosen = tuple(map(targets.resolve, specs))
+    chosen = tuple(targets.resolve(spec, nearest=options.nearest) for spec in specs)
     accepted = baseline.read(Path(options.baseline)) if options.baseline else None
     progress = progress or (lambda _: None)
     progress("reading the model")
@@ -66,7 +66,7 @@ def check(
         custom_objects=options.custom_objects,
         batch_size=options.batch_size,
     )
-    wanted = [_emulated(name, target, options) for name, target in zip(specs, chosen, strict=True)]
+    wanted = [_emulated(target, options) for target in chosen]
     replies = {
         emulate: _applicable(
             worker.run(
@@ -92,11 +92,11 @@ def check(
     return gate.judge(report, options, accepted)
 
 
-def _emulated(name: str, target: Target, options: Options) -> str | None:
+def _emulated(target: Target, options: Options) -> str | None:
     """The target whose accelerator the worker must emulate: it is asked for and not there."""
     if options.evidence != "traced" or accelerator_target() == target.plugin:
         return None
-    return name
+    return target.spec
 
 
 def _as_here(reply: WorkerReply) -> WorkerReply:

@@ -10,7 +10,7 @@ from typing import get_args
 import msgspec
 
 from opcheck import config
-from opcheck.cli import outputs, progress
+from opcheck.cli import nearest, outputs, progress
 from opcheck.cli.parser import Subparsers
 from opcheck.formats import FORMATS
 from opcheck.formats.output import check_writable, write
@@ -21,7 +21,8 @@ _DESCRIPTION = """\
 Report which ops of a model leave the accelerator on each target, and why.
 
 MODEL is a .h5, .keras or .pb file, a SavedModel folder, or package.module:function.
-A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH]: metal, metal@1.2.0,macos=12, directml.
+A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH][,tensorflow=N]: metal, directml@0.4.0,
+metal@1.2.0,macos=12.
 Without -t: this machine's accelerator when it has one, otherwise metal and directml.
 
 Exit codes: 0 passed, 1 the gate failed, 2 could not check or incomplete, 3 wrong usage."""
@@ -33,6 +34,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("-t", "--target", action="append", dest="targets", help="may be repeated")
+    nearest.add_option(parser)
     parser.add_argument("--step", choices=get_args(config.StepChoice), help="default: both")
     parser.add_argument(
         "--evidence",

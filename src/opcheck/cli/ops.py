@@ -6,6 +6,7 @@ import argparse
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from opcheck.cli import nearest, outputs
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
 from opcheck.formats.output import STDOUT, write
@@ -28,6 +29,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("target", metavar="TARGET", nargs="?", help="such as metal@1.2.0,macos=12")
     parser.add_argument("--op", metavar="NAME", help="such as MatMul")
     parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="two targets")
+    nearest.add_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,18 +40,22 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("ops takes one TARGET, or --compare with two.")
     from opcheck.formats import ops
     from opcheck.targets import resolve, support
-    from opcheck.targets.spec import parse
 
-    targets = [resolve(spec) for spec in compared or [named or ""]]
+    targets = [
+        resolve(spec, nearest=nearest.wanted(arguments)) for spec in compared or [named or ""]
+    ]
     if op is not None:
         _must_exist(op, targets)
+    width = outputs.terminal_width()
     if compared:
-        text = ops.comparison(targets[0], targets[1], op)
+        left, right = targets
+        text = ops.comparison(left, right, support.between(left, right), op, width)
     elif op is None:
-        text = ops.listing(targets[0])
+        text = ops.listing(targets[0], width)
     else:
-        versions = support.history(targets[0], parse(named or "").macos)
-        text = ops.one(targets[0], op, support.support(versions, op))
+        (target,) = targets
+        found = support.support(target, support.history(target), op)
+        text = ops.one(target, op, found, width)
     write(text, STDOUT)
     return 0
 

@@ -80,9 +80,15 @@ def emit(
         write(formats[output.format](document, style), output.destination)
 
 
-def _stdout_style() -> Style:
+def terminal_width() -> int | None:
+    """The columns of the terminal that standard output is; None where it is no terminal."""
     if not sys.stdout.isatty():
+        return None
+    return min(max(shutil.get_terminal_size((_WIDTH, 24)).columns, _NARROW), _WIDE)
+
+
+def _stdout_style() -> Style:
+    width = terminal_width()
+    if width is None:
         return Style(_WIDTH)
-    width = shutil.get_terminal_size((_WIDTH, 24)).columns
-    colour = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return Style(min(max(width, _NARROW), _WIDE), colour)
+    return Style(width, "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb")

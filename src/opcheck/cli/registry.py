@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from opcheck.cli import nearest
 from opcheck.cli.parser import Parser, Subparsers
 from opcheck.errors import ExtractError
 from opcheck.formats.output import STDOUT, check_writable, write
@@ -39,6 +40,7 @@ def add(subparsers: Subparsers) -> None:
         default="all",
         help="the plugin's kernels, those of the TensorFlow beside it, or all (default)",
     )
+    nearest.add_option(export)
     extract = actions.add_parser(
         "extract", help="the kernels of a wheel or library", description=_EXTRACT
     )
@@ -60,9 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from opcheck.formats import kernels
+    from opcheck.formats.match import match_line
     from opcheck.targets import resolve
 
-    registry = resolve(arguments.target).registry
+    target = resolve(arguments.target, nearest=nearest.wanted(arguments))
+    if target.match != "exact":  # the list itself has no place for it
+        print(f"opcheck: {match_line(target.match, target.match_reason)}", file=sys.stderr)
+    registry = target.registry
     wanted = (
         kernel
         for op in registry.ops()

@@ -3,61 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from tabulate import tabulate
 
+from opcheck.formats.match import match_line
+from opcheck.formats.numbers import count
+from opcheck.formats.style import Style
+from opcheck.formats.tables import paragraph, table
 from opcheck.targets import KernelDef, Target
-from opcheck.targets.kernels import reading_order
+from opcheck.targets.kernels import DEFAULT, reading_order
 from opcheck.targets.support import Support, accelerated, accelerated_ops
 
 _NOTHING = "-"
 
 
-def listing(target: Target) -> str:
-    """Every op that the accelerator has a kernel for."""
+def listing(target: Target, width: int | None = None) -> str:
+    """Every op that the accelerator has a kernel for; one a line unless there is a width."""
     ops = accelerated_ops(target)
     rows = [(op, _origins(target, op), _described(accelerated(target, op))) for op in ops]
     head = (
         f"{target.description}, beside TensorFlow {target.tensorflow}: {target.device_type} has "
         f"kernels for {len(ops)} ops."
     )
-    return _page(head, ("op", "kernels of", "types"), rows)
+    columns = ("op", "of", "types")
+    return _headed([target], [head, "", *_table(columns, rows, width)], width)
 
 
-def one(target: Target, op: str, found: Sequence[Support]) -> str:
-    """All that is known of one op."""
-    if not found:
-        return f"{_absent(target, op)}\n"
+def one(target: Target, op: str, found: Sequence[Support], width: int | None = None) -> str:
+    """All that is known of one op, within ``width`` columns or a page's."""
+    here = [each for each in found if each.here]
+    elsewhere = [each for each in found if not each.here]
+    lines = [f"{op} on {target.description}, beside TensorFlow {target.tensorflow}"]
+    if here:
+        lines += ["", *_supports(here, width)]
+    else:
+        lines = [_absent(target, op)]
+    if elsewhere:
+        lines += ["", f"Not on {target.label}, but on other versions of {target.plugin}", ""]
+        lines += _supports(elsewhere, width)
+    if any(each.device == DEFAULT for each in found):
+        lines += ["", f"{DEFAULT}: TensorFlow's own, for every device with no kernel of its own."]
+    return _headed([target], lines, width)
+
+
+def _supports(found: Sequence[Support], width: int | None) -> list[str]:
+    columns = ("device", "of", "types", "host memory", "since")
     rows = [
         (
-            f"any ({each.device})" if each.device == "DEFAULT" else each.device,
+            each.device,
             each.origin,
-            each.attr or _NOTHING,
-            _listed(each.types) if each.attr else "every type",
+            f"{each.attr}: {_listed(each.types)}" if each.attr else "every type",
             ", ".join(each.host_memory) or _NOTHING,
-            f"{each.since} or earlier" if each.oldest else each.since,
+            ", ".join(map(str, each.spans)),
         )
         for each in found
     ]
-    head = f"{op} on {target.description}, beside TensorFlow {target.tensorflow}"
-    columns = ("device", "kernels of", "attribute", "types", "in host memory", "since")
-    return _page(head, columns, rows)
+    wrap = {"types": 3, "host memory": 2, "since": 2}
+    return table(columns, rows, width=width or Style().width, wrap=wrap)
 
 
-def comparison(left: Target, right: Target, only: str | None = None) -> str:
-    """The ops for which the two accelerators do not have the same kernels, and what differs."""
+def comparison(
+    left: Target,
+    right: Target,
+    between: Sequence[Target] = (),
+    only: str | None = None,
+    width: int | None = None,
+) -> str:
+    """The ops for which the two accelerators do not have the same kernels, and what differs.
+
+    ``between`` are the versions from the one to the other, both included, in which the change
+    is looked for.
+    """
+    names = [left.label, right.label] if left.label != right.label else ["the first", "the second"]
     ops = {only} if only else {*accelerated_ops(left), *accelerated_ops(right)}
     rows = []
     for op in sorted(ops):
         ours, theirs = accelerated(left, op), accelerated(right, op)
         if _signatures(ours) != _signatures(theirs):
-            rows.append((op, *_difference(ours, theirs)))
+            rows.append([op, *_difference(ours, theirs), _changed(op, between)])
     if not rows:
-        same = only or "every op"
-        return f"{left.label} and {right.label} have the same kernels for {same}.\n"
-    what = only or f"{len(rows)} ops"
+        what = (
+            f"{left.description} and {right.description} have the same kernels for "
+            f"{only or 'every op'}."
+        )
+        return _headed([left, right], [what], width)
+    what = only or count(len(rows), "op")
     head = f"{what}: not alike on {left.description} and on {right.description}"
-    return _page(head, ("op", f"only {left.label}", f"only {right.label}", "note"), rows)
+    columns = ["op", *(f"only {name}" for name in names), "differ in", "changed in"]
+    for last in (4, 3):  # what no row says
+        if not any(row[last] for row in rows):
+            columns.pop(last)
+            rows = [[cell for n, cell in enumerate(row) if n != last] for row in rows]
+    return _headed([left, right], [head, "", *_table(columns, rows, width)], width)
+
+
+def _changed(op: str, versions: Sequence[Target]) -> str:
+    """The versions whose kernels are not those of the version before."""
+    changed = [
+        new.version
+        for old, new in pairwise(versions)
+        if _signatures(accelerated(old, op)) != _signatures(accelerated(new, op))
+    ]
+    return ", ".join(changed)
 
 
 def _difference(ours: Sequence[KernelDef], theirs: Sequence[KernelDef]) -> tuple[str, str, str]:
@@ -68,7 +116,7 @@ def _difference(ours: Sequence[KernelDef], theirs: Sequence[KernelDef]) -> tuple
     note = ""
     if left == right:
         alike = {k.constraints for k in ours} == {k.constraints for k in theirs}
-        note = "other arguments in host memory" if alike else "other combinations"
+        note = "host memory" if alike else "combinations"
     return _said(_without(left, right)), _said(_without(right, left)), note
 
 
@@ -114,6 +162,33 @@ def _listed(types: Sequence[str]) -> str:
     return ", ".join(sorted(types, key=reading_order))
 
 
-def _page(head: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    table = tabulate(rows, columns, tablefmt="simple", disable_numparse=True).splitlines()
-    return "\n".join([head, "", *(line.rstrip() for line in table)]) + "\n"
+def _headed(targets: Iterable[Target], lines: Iterable[str], width: int | None) -> str:
+    """First of all, where a target is not the one that was asked for."""
+    said = dict.fromkeys(match_line(t.match, t.match_reason) for t in targets if t.match != "exact")
+    return "\n".join(part for line in (*said, *lines) for part in _folded(line, width)) + "\n"
+
+
+def _folded(line: str, width: int | None) -> list[str]:
+    """Sentences wrap; the lines of a table are within the width already, or are indented."""
+    if width is None or len(line) <= width:
+        return [line]
+    return paragraph(line, width=width)
+
+
+def _table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
+) -> Iterable[str]:
+    """A line a row, so that grep finds it; within a width, a block a row."""
+    if width is not None:
+        return [line for row in rows for line in _block(columns, row, width)]
+    lines = tabulate(rows, columns, tablefmt="simple", disable_numparse=True).splitlines()
+    return [line.rstrip() for line in lines]
+
+
+def _block(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    widest = max(map(len, columns[1:]))
+    lines = [row[0]]
+    for name, cell in zip(columns[1:], row[1:], strict=True):
+        if cell not in ("", _NOTHING):
+            lines += paragraph(cell, width=width, first=f"  {name:<{widest}}  ")
+    return lines

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallback_lines
+from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import hazard_lines, headline, layer_table, notable_layers
 from opcheck.formats.numbers import count, percent
 from opcheck.formats.style import Colour, Style
@@ -19,6 +20,7 @@ _COLOURS: dict[Severity, Colour] = {"error": "red", "warning": "yellow", "note":
 
 def render(report: Report, style: Style) -> str:
     sections = (
+        _matches(report, style),
         _head(report, style),
         _banner(report.environment, style),
         _verdicts(report, style),
@@ -30,6 +32,16 @@ def render(report: Report, style: Style) -> str:
         _conclusion(report, style),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _matches(report: Report, style: Style) -> list[str]:
+    """First of all, where a target is not the one that was asked for."""
+    said = {r.match_reason: r.match for r in report.results if r.match != "exact"}
+    return [
+        style.paint(line, "yellow")
+        for reason, match in said.items()
+        for line in paragraph(printable(match_line(match, reason)), width=style.width, rest="  ")
+    ]
 
 
 def _head(report: Report, style: Style) -> list[str]:
@@ -71,8 +83,6 @@ def _verdicts(report: Report, style: Style) -> list[str]:
         colour = _colour(result)
         for line in paragraph(verdict_sentence(result), width=style.width, rest="  "):
             lines.append(style.paint(line, colour))
-        if result.match != "exact":
-            lines.append(f"  Its registry is the {result.match} one known, not its own.")
         if result.trace.error and result.ops:
             why = f"The step did not run here: {printable(result.trace.error)}"
             lines += paragraph(why, width=style.width, first="  ")

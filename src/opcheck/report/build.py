@@ -87,6 +87,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
         ),
         incomplete=subject.gaps,
         notes=traced.notes,
+        match_reason=subject.target.match_reason,
     )
 
 

@@ -147,8 +147,8 @@ class Result(msgspec.Struct, frozen=True):
     """One step on one target.
 
     ``evidence`` is the strongest that any op of the step has (each op says its own), ``null`` when
-    there are no ops. ``incomplete`` says in words what could not be determined; empty when
-    everything was.
+    there are no ops. ``match_reason`` says why ``match`` is not ``exact``, empty when it is.
+    ``incomplete`` says in words what could not be determined; empty when everything was.
     """
 
     target: str
@@ -168,6 +168,7 @@ class Result(msgspec.Struct, frozen=True):
     trace: Trace
     incomplete: tuple[str, ...]
     notes: tuple[str, ...]
+    match_reason: str = ""
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
 
-from opcheck.errors import UnknownTargetError
 from opcheck.targets import store
-from opcheck.targets.index import DATA, known_targets
+from opcheck.targets.choose import Choice, choose
+from opcheck.targets.index import DATA
 from opcheck.targets.kernels import KernelDef, KernelRegistry
-from opcheck.targets.spec import TargetSpec, parse
-from opcheck.targets.target import Target, TargetInfo
+from opcheck.targets.spec import parse
+from opcheck.targets.target import Target
 
 
-def resolve(spec: str) -> Target:
-    """The target that ``spec`` names; the newest version and system where it names none."""
-    wanted = parse(spec)
-    info = _find(wanted)
-    macos = _macos(wanted, info)
-    beside = info.pairings[0]
+def resolve(spec: str, *, nearest: bool = False) -> Target:
+    """The target that ``spec`` names; the newest version and system where it names none.
+
+    Raises:
+        UsageError: ``spec`` is malformed.
+        UnknownTargetError: there is no such target; with ``nearest``, not even one that is near.
+    """
+    return _load(choose(parse(spec), nearest=nearest))
+
+
+def _load(choice: Choice) -> Target:
+    info, beside, macos = choice.info, choice.beside, choice.macos
     files = [store.read(DATA / f"{name}.json") for name in (info.registry, beside.core)]
     traits = next(f.plugin for f in files if f.plugin is not None)
     return Target(
@@ -35,60 +38,34 @@ def resolve(spec: str) -> Target:
         keras_major=beside.keras_major,
         optimizer_switches=traits.optimizer_switches,
         registry=KernelRegistry(k for f in files for k in f.kernels() if _holds(k, macos)),
-        match="exact",
+        match="nearest" if choice.instead else "exact",
+        match_reason=" ".join(choice.instead),
         provenance=tuple(source for f in files for source in f.sources),
         distribution=info.distribution,
-        system=_system(macos, info),
+        system=_system(choice),
         ops_without_kernels=frozenset(op for f in files for op in f.without_kernels),
+        spec=_spec(choice),
     )
 
 
-def _find(wanted: TargetSpec) -> TargetInfo:
-    known = known_targets()
-    ours = [t for t in known if t.plugin == wanted.plugin]
-    if not ours:
-        plugins = list(dict.fromkeys(t.plugin for t in known))
-        near = get_close_matches(wanted.plugin, plugins, n=1) or plugins
-        raise UnknownTargetError(
-            f"opcheck knows no plugin '{wanted.plugin}'.", hint=f"It knows {_or(near)}."
-        )
-    versions = [t for t in ours if wanted.version in (None, t.version, t.full_version)]
-    if not versions:
-        raise UnknownTargetError(
-            f"opcheck has no kernel registry for {wanted.plugin}@{wanted.version}.",
-            hint=f"The nearest it knows: {_or(_nearest(wanted.version or '', ours))}.",
-        )
-    matching = [t for t in versions if wanted.arch in (None, t.arch)]
-    if not matching:
-        raise UnknownTargetError(
-            f"{versions[0].label} has no {wanted.arch} registry.",
-            hint=f"It exists for {_or([t.arch or 'one architecture' for t in versions])}.",
-        )
-    return matching[0]
+def _spec(choice: Choice) -> str:
+    options = {
+        "macos": choice.macos,
+        "arch": choice.info.arch,
+        "tensorflow": choice.beside.tensorflow,
+    }
+    return choice.info.label + "".join(f",{key}={value}" for key, value in options.items() if value)
 
 
-def _nearest(version: str, known: list[TargetInfo]) -> list[str]:
-    """The labels of the known versions just below and just above."""
-    labels = list(dict.fromkeys(t.label for t in known))
-    try:
-        wanted = Version(version)
-    except InvalidVersion:
-        return labels[:2]
-    newer = [t.label for t in known if Version(t.version) > wanted]
-    older = [t.label for t in known if Version(t.version) < wanted]
-    return list(dict.fromkeys(older[:1] + newer[-1:]))
-
-
-def _macos(wanted: TargetSpec, info: TargetInfo) -> str | None:
-    if wanted.macos and not info.os_versions:
-        raise UnknownTargetError(f"{info.label} does not run on macOS.")
-    return wanted.macos or (info.os_versions[0] if info.os_versions else None)
-
-
-def _system(macos: str | None, info: TargetInfo) -> str:
-    if macos is None:
-        return ""
-    return f"macOS {macos}+" if macos == info.os_versions[0] else f"macOS {macos}"
+def _system(choice: Choice) -> str:
+    """The system, and the TensorFlow where it is not the one that is meant when none is named."""
+    parts = []
+    if choice.macos is not None:
+        newest = choice.macos == choice.info.os_versions[0]
+        parts.append(f"macOS {choice.macos}{'+' if newest else ''}")
+    if choice.beside != choice.info.pairings[0]:
+        parts.append(f"TensorFlow {choice.beside.tensorflow}")
+    return ", ".join(parts)
 
 
 def _holds(kernel: KernelDef, macos: str | None) -> bool:
@@ -99,7 +76,3 @@ def _holds(kernel: KernelDef, macos: str | None) -> bool:
         if version is None or not SpecifierSet(versions).contains(version, prereleases=True):
             return False
     return True
-
-
-def _or(names: list[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

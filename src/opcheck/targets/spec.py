@@ -1,4 +1,4 @@
-"""Target names: ``metal``, ``metal@1.2.0``, ``metal@1.2.0,macos=12,arch=x86_64``."""
+"""Target names: ``metal``, ``metal@1.2.0``, ``metal@1.1.0,tensorflow=2.15,macos=12``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from packaging.version import InvalidVersion, Version
 
 from opcheck.errors import UsageError
 
-_OPTIONS = ("macos", "arch")
-_FORM = "A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH], such as metal@1.2.0,macos=12."
+_OPTIONS = {"macos": "macOS", "arch": "", "tensorflow": "TensorFlow"}
+_FORM = (
+    "A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH][,tensorflow=N], such as "
+    "metal@1.2.0,macos=12."
+)
 
 
 class TargetSpec(msgspec.Struct, frozen=True):
@@ -18,6 +21,7 @@ class TargetSpec(msgspec.Struct, frozen=True):
     version: str | None = None
     macos: str | None = None
     arch: str | None = None
+    tensorflow: str | None = None
 
 
 def parse(text: str) -> TargetSpec:
@@ -26,15 +30,24 @@ def parse(text: str) -> TargetSpec:
     plugin, at, version = name.partition("@")
     if not plugin or (at and not version):
         raise UsageError(f"'{text}' is not a target.", hint=_FORM)
+    return TargetSpec(plugin.lower(), version or None, **_options(options))
+
+
+def _options(words: list[str]) -> dict[str, str]:
     given: dict[str, str] = {}
-    for option in options:
-        key, _, value = option.partition("=")
+    for word in words:
+        key, _, value = word.partition("=")
         if key not in _OPTIONS or not value or key in given:
-            raise UsageError(f"'{option}' is no option of a target.", hint=_FORM)
+            raise UsageError(f"'{word}' is no option of a target.", hint=_FORM)
+        if _OPTIONS[key] and not _is_version(value):
+            raise UsageError(f"'{value}' is no {_OPTIONS[key]} version.", hint=_FORM)
         given[key] = value
-    if "macos" in given:
-        try:
-            Version(given["macos"])
-        except InvalidVersion:
-            raise UsageError(f"'{given['macos']}' is no macOS version.", hint=_FORM) from None
-    return TargetSpec(plugin.lower(), version or None, given.get("macos"), given.get("arch"))
+    return given
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True

@@ -21,6 +21,8 @@ class Target(msgspec.Struct, frozen=True):
     ``tensorflow_supported`` are the versions the plugin works with (PEP 440 specifiers).
     ``os_version`` is the oldest system of the branch: ``13`` stands for macOS 13 and later when
     no newer branch is known, as ``description`` writes it.
+    ``match_reason`` says in a sentence why the match is not exact. ``spec`` is a name that gives
+    this very target again.
     """
 
     plugin: str
@@ -39,6 +41,8 @@ class Target(msgspec.Struct, frozen=True):
     distribution: str = ""
     system: str = ""
     ops_without_kernels: frozenset[str] = frozenset()
+    match_reason: str = ""
+    spec: str = ""
 
     def defines(self, op: str) -> bool:
         """Whether this TensorFlow or its plugin has an op of that name, with a kernel or not."""

@@ -24,7 +24,7 @@ def opcheck(
 ) -> Callable[..., Ran]:
     """Runs a command in an empty folder, with no option in the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in ("TARGETS", "STEP", "EVIDENCE", "FAIL_ON", "BATCH_SIZE", "TIMEOUT"):
+    for name in ("TARGETS", "NEAREST", "STEP", "EVIDENCE", "FAIL_ON", "BATCH_SIZE", "TIMEOUT"):
         monkeypatch.delenv(f"OPCHECK_{name}", raising=False)
 
     def run(*words: str) -> Ran:

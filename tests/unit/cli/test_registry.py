@@ -69,6 +69,13 @@ def test_export_of_an_unknown_target(opcheck: Opcheck) -> None:
     assert "metal@1.2.0" in err
 
 
+def test_export_of_the_nearest(opcheck: Opcheck) -> None:
+    code, out, err = opcheck("registry", "export", "metal@9.9", "--nearest", "--layer", "plugin")
+    assert code == 0
+    assert out == opcheck("registry", "export", "metal@1.2.0", "--layer", "plugin").out
+    assert err.startswith("opcheck: match: nearest. opcheck has no kernel registry for metal@9.9.")
+
+
 @pytest.mark.parametrize(
     "words", [(), ("export",), ("extract",), ("exprot", "metal"), ("export", "metal", "-f", "text")]
 )

@@ -21,6 +21,16 @@ def test_verdict_line(report: Report) -> None:
     )
 
 
+def test_a_target_that_stands_in_is_said_first(clean_report: Report) -> None:
+    why = "opcheck has no kernel registry for metal@9.9. This is metal@1.2.0."
+    assert not render(clean_report, Style()).startswith("match")
+    (result,) = clean_report.results
+    standing_in = msgspec.structs.replace(result, match="nearest", match_reason=why)
+    text = render(msgspec.structs.replace(clean_report, results=(standing_in,) * 2), Style())
+    assert text.splitlines()[0] == f"match: nearest. {why}"
+    assert text.count(why) == 1
+
+
 def test_mismatch_stands_before_the_verdicts(report: Report) -> None:
     text = render(report, Style())
     banner = text.index("! This graph was traced with TensorFlow 2.18.1, but directml@0.4.0 runs")

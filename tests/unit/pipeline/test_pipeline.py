@@ -51,8 +51,8 @@ def _small_registry(monkeypatch: pytest.MonkeyPatch) -> None:
         for op, device in (("Relu", "GPU"), ("Relu", "CPU"), ("Elu", "CPU"))
     ]
 
-    def small(spec: str) -> Target:
-        return msgspec.structs.replace(resolve(spec), registry=KernelRegistry(kernels))
+    def small(spec: str, **how: bool) -> Target:
+        return msgspec.structs.replace(resolve(spec, **how), registry=KernelRegistry(kernels))
 
     monkeypatch.setattr("opcheck.targets.resolve", small)
 
@@ -213,6 +213,15 @@ def test_evidence_traced_needs_the_device(worker: Callable[..., list[WorkerReque
         pipeline.check("m.h5", ["metal"], Options(evidence="traced"))
 
 
+def test_nearest_is_asked_for_and_said(worker: Callable[..., list[WorkerRequest]]) -> None:
+    worker(step("Relu"))
+    with pytest.raises(UnknownTargetError):
+        pipeline.check("m.h5", ["metal@9.9"])
+    (result,) = pipeline.check("m.h5", ["metal@9.9"], Options(nearest=True)).results
+    assert (result.target, result.match) == ("metal@1.2.0", "nearest")
+    assert "metal@9.9" in result.match_reason
+
+
 def test_without_the_device_traced_means_emulated(
     worker: Callable[..., list[WorkerRequest]],
 ) -> None:
@@ -223,7 +232,10 @@ def test_without_the_device_traced_means_emulated(
     requests = worker(traced, accelerators=(("GPU", "METAL"),))
     names = ["metal@1.2.0", "metal@1.2.0,macos=12"]
     report = pipeline.check("m.h5", names, Options(evidence="traced"))
-    assert [request.emulate for request in requests] == names
+    assert [request.emulate for request in requests] == [
+        "metal@1.2.0,macos=13,arch=arm64,tensorflow=2.18.1",
+        "metal@1.2.0,macos=12,arch=arm64,tensorflow=2.18.1",
+    ]
     assert [result.evidence for result in report.results] == ["emulated"] * 2
     assert report.environment.accelerators == ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from packaging.specifiers import SpecifierSet
 
@@ -15,11 +16,12 @@ def test_specs() -> None:
     assert parse("Metal@1.2.0, macos=12 , arch=x86_64") == TargetSpec(
         "metal", "1.2.0", "12", "x86_64"
     )
+    assert parse("metal,tensorflow=2.15") == TargetSpec("metal", tensorflow="2.15")
 
 
 @pytest.mark.parametrize(
     "text", ["", "@1.2.0", "metal@", "metal,", "metal,macos", "metal,macos=", "metal,os=12",
-             "metal,macos=12,macos=13", "metal,macos=ventura"]
+             "metal,macos=12,macos=13", "metal,macos=ventura", "metal,tensorflow=two"]
 )  # fmt: skip
 def test_malformed_specs_are_usage_errors(text: str) -> None:
     with pytest.raises(UsageError):
@@ -87,3 +89,85 @@ def test_every_target_runs_beside_a_tensorflow_that_it_supports(label: str) -> N
 
 
 SWITCHES = {"metal": (("layout_optimizer", "off"), ("remapping", "off")), "directml": ()}
+
+
+@pytest.mark.parametrize(
+    ("spec", "label", "reason"),
+    [
+        ("metal@9.9", "metal@1.2.0", "no kernel registry for metal@9.9. This is metal@1.2.0."),
+        ("metal@1.0.9", "metal@1.0.1", "no kernel registry for metal@1.0.9. This is metal@1.0.1."),
+        ("metal@0.0.1", "metal@0.", "no kernel registry for metal@0.0.1. This is metal@0."),
+        ("directml@0.4.0.dev240101", "directml@0.4.0", "This is directml@0.4.0."),
+        ("metal@1.2.0,macos=10.15", "metal@1.2.0", "not run on macOS 10.15. This is macOS 12."),
+        ("metal,arch=riscv64", "metal@1.2.0", "has no riscv64 registry. This is arm64."),
+        ("metal@1.2.0,tensorflow=2.5", "metal@1.2.0", "not run beside TensorFlow 2.5. This is "),
+    ],
+)
+def test_nearest(spec: str, label: str, reason: str) -> None:
+    with pytest.raises(UnknownTargetError, match="--nearest takes "):
+        resolve(spec)
+    target = resolve(spec, nearest=True)
+    assert target.match == "nearest"
+    assert target.label.startswith(label)
+    assert reason in target.match_reason
+
+
+@pytest.mark.parametrize("spec", ["cuda", "metal@nonsense", "directml,macos=13"])
+def test_nothing_is_near(spec: str) -> None:
+    with pytest.raises(UnknownTargetError):
+        resolve(spec, nearest=True)
+
+
+@pytest.mark.parametrize("spec", ["metal", "metal@1.0.0,macos=12", "directml@0.3.0"])
+def test_what_is_known_is_exact_with_nearest_too(spec: str) -> None:
+    target = resolve(spec, nearest=True)
+    assert (target.match, target.match_reason) == ("exact", "")
+
+
+@pytest.mark.parametrize("spec", ["metal", "metal@1.0.0,macos=12", "metal@9.9,macos=11"])
+def test_a_target_names_itself(spec: str) -> None:
+    target = resolve(spec, nearest=True)
+    again = resolve(target.spec)
+    assert again.match == "exact"
+    assert (again.description, again.tensorflow) == (target.description, target.tensorflow)
+    assert len(again.registry) == len(target.registry)
+
+
+def test_tensorflow_picks_the_core() -> None:
+    assert resolve("metal@1.1.0,tensorflow=2.17").tensorflow == "2.17.1"
+    assert resolve("metal@1.1.0,tensorflow=2.17.1").tensorflow == "2.17.1"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("metal@1.1.0,tensorflow=2.17.9", "no kernels of TensorFlow 2.17.9 beside metal@1.1.0"),
+        ("metal@1.1.0,tensorflow=2.5", "metal@1.1.0 does not run beside TensorFlow 2.5"),
+        ("directml,tensorflow=2.18", "directml@0.4.0 does not run beside TensorFlow 2.18"),
+    ],
+)
+def test_another_tensorflow_names_those_there_are_and_why(spec: str, said: str) -> None:
+    label = spec.split(",")[0]
+    known = [t for t in known_targets() if label in (t.label, t.plugin)]
+    with pytest.raises(UnknownTargetError) as error:
+        resolve(spec)
+    assert said in str(error.value)
+    assert known[0].pairings[0].tensorflow in str(error.value)
+    assert known[0].pairings[0].source.rstrip(".") in str(error.value)
+
+
+def test_several_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = next(t for t in known_targets() if t.label == "metal@1.1.0")
+    other = next(t for t in known_targets() if t.label == "metal@1.0.1")
+    both = msgspec.structs.replace(info, pairings=(info.pairings[0], other.pairings[0]))
+    monkeypatch.setattr("opcheck.targets.choose.known_targets", lambda: (both,))
+    assert resolve("metal").tensorflow == "2.17.1"
+    assert resolve("metal,tensorflow=2.13").tensorflow == "2.13.0"
+    assert resolve("metal,tensorflow=2.13").description == (
+        "metal@1.1.0 (macOS 13+, TensorFlow 2.13.0, arm64)"
+    )
+    assert resolve("metal,tensorflow=2.17").description == "metal@1.1.0 (macOS 13+, arm64)"
+    assert len(resolve("metal,tensorflow=2.13").registry) != len(resolve("metal").registry)
+    with pytest.raises(UnknownTargetError, match=r"It has those of 2\.17\.1 \(.* or 2\.13\.0 \("):
+        resolve("metal,tensorflow=2.15")
+    assert resolve("metal,tensorflow=2.15", nearest=True).tensorflow == "2.13.0"

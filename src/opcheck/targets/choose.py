@@ -1,0 +1,159 @@
+"""Which of the known targets a name means, or comes nearest to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import NoReturn
+
+import msgspec
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from opcheck.errors import UnknownTargetError
+from opcheck.targets.index import known_targets
+from opcheck.targets.spec import TargetSpec
+from opcheck.targets.target import Pairing, TargetInfo
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """``macos`` is the system's version, None where the plugin runs on others.
+
+    ``instead`` says, a sentence each, where this is not what was asked for; empty when it is.
+    """
+
+    info: TargetInfo
+    beside: Pairing
+    macos: str | None
+    instead: tuple[str, ...]
+
+
+def choose(wanted: TargetSpec, *, nearest: bool) -> Choice:
+    """The target that ``wanted`` names: the newest version, system and TensorFlow where it names
+    none.
+
+    With ``nearest``, the nearest known one where there is no such version, architecture, macOS or
+    TensorFlow: the newest of those before it, else the oldest.
+
+    Raises:
+        UnknownTargetError: it is not known, or nothing is near.
+    """
+    instead: list[str] = []
+
+    def settle(problem: str, hint: str, near: str | None) -> None:
+        """Raise, or go on with ``near``."""
+        if not nearest or near is None:
+            more = f" --nearest takes {near}." if near is not None else ""
+            raise UnknownTargetError(problem, hint=hint + more)
+        instead.append(f"{problem} This is {near}.")
+
+    info = _of_arch(wanted, _of_version(wanted, settle), settle)
+    macos = _macos(wanted, info, settle)
+    return Choice(info, _beside(wanted.tensorflow, info, settle), macos, tuple(instead))
+
+
+Settle = Callable[[str, str, "str | None"], None]
+"""(the problem, the hint, what is nearest): raises, or notes that the nearest is taken."""
+
+
+def _of_version(wanted: TargetSpec, settle: Settle) -> list[TargetInfo]:
+    """Those of one version of the plugin."""
+    ours = _of_plugin(wanted.plugin)
+    if wanted.version is None:
+        return [t for t in ours if t.version == ours[0].version]
+    found = [t for t in ours if wanted.version in (t.version, t.full_version)]
+    if found:
+        return found
+    by_version = {t.full_version: t.label for t in ours}
+    around = _around(wanted.version, by_version)
+    near = by_version[around[0]] if around else None
+    settle(
+        f"opcheck has no kernel registry for {wanted.plugin}@{wanted.version}.",
+        f"The nearest it knows: {_or([by_version[v] for v in around or list(by_version)[:2]])}.",
+        near,
+    )
+    return [t for t in ours if t.label == near]
+
+
+def _of_plugin(plugin: str) -> list[TargetInfo]:
+    known = known_targets()
+    ours = [t for t in known if t.plugin == plugin]
+    if not ours:
+        _refuse_plugin(plugin, dict.fromkeys(t.plugin for t in known))
+    return ours
+
+
+def _refuse_plugin(plugin: str, known: Iterable[str]) -> NoReturn:
+    near = get_close_matches(plugin, known, n=1) or list(known)
+    raise UnknownTargetError(f"opcheck knows no plugin '{plugin}'.", hint=f"It knows {_or(near)}.")
+
+
+def _of_arch(wanted: TargetSpec, found: list[TargetInfo], settle: Settle) -> TargetInfo:
+    """That of one architecture: the two of a version differ in few kernels or none."""
+    matching = [t for t in found if wanted.arch in (None, t.arch)]
+    if not matching:
+        there = _or(list(dict.fromkeys(t.arch or "one architecture" for t in found)))
+        settle(
+            f"{found[0].label} has no {wanted.arch} registry.",
+            f"It exists for {there}.",
+            found[0].arch,
+        )
+    return (matching or found)[0]
+
+
+def _beside(version: str | None, info: TargetInfo, settle: Settle) -> Pairing:
+    """The pairing with that TensorFlow; ``2.15`` means any 2.15."""
+    if version is None:
+        return info.pairings[0]
+    by_version = {p.tensorflow: p for p in info.pairings}
+    for known, pairing in by_version.items():
+        if SpecifierSet(f"=={version}.*").contains(known) or known == version:
+            return pairing
+    near = by_version[_around(version, by_version)[0]]
+    there = [f"{p.tensorflow} ({p.source.rstrip('.')})" for p in info.pairings]
+    settle(
+        f"opcheck has no kernels of TensorFlow {version} beside {info.label}."
+        if _runs_beside(info, version)
+        else f"{info.label} does not run beside TensorFlow {version}.",
+        f"It has those of {_or(there)}.",
+        f"TensorFlow {near.tensorflow}",
+    )
+    return near
+
+
+def _runs_beside(info: TargetInfo, version: str) -> bool:
+    full = version if version.count(".") > 1 else f"{version}.0"
+    return any(SpecifierSet(s).contains(full, prereleases=True) for s in info.tensorflow_supported)
+
+
+def _macos(wanted: TargetSpec, info: TargetInfo, settle: Settle) -> str | None:
+    if not info.os_versions:
+        if wanted.macos:
+            raise UnknownTargetError(f"{info.label} does not run on macOS.")
+        return None
+    oldest = info.os_versions[-1]
+    if wanted.macos and Version(wanted.macos) < Version(oldest):
+        settle(
+            f"{info.label} does not run on macOS {wanted.macos}.",
+            f"It needs macOS {oldest} or newer.",
+            f"macOS {oldest}",
+        )
+        return oldest
+    return wanted.macos or info.os_versions[0]
+
+
+def _around(version: str, known: Iterable[str]) -> list[str]:
+    """The known versions just below and just above, the nearest first; none for a non-version."""
+    try:
+        wanted = Version(version)
+    except InvalidVersion:
+        return []
+    ordered = sorted(known, key=Version)
+    older = [v for v in ordered if Version(v) < wanted]
+    newer = [v for v in ordered if Version(v) > wanted]
+    return older[-1:] + newer[:1]
+
+
+def _or(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
