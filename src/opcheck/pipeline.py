@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from opcheck import graph, loading, placement, targets, worker
+from opcheck import cost, graph, loading, placement, targets, worker
 from opcheck.config import Options, StepChoice
 from opcheck.errors import CannotCheckError
 from opcheck.graph import ModelGraph
@@ -165,12 +165,13 @@ def _judge(
             f"{target.label} could not be traced: TensorFlow lists no such device here.",
             hint="Use --evidence predicted.",
         )
+    costs = cost.assess(ops, placements, batch=options.batch_size)
     placed = tuple(
-        PlacedOp(op, where, severity(op, where))
-        for op, where in zip(ops.ops, placements, strict=True)
+        PlacedOp(op, where, severity(op, where), each)
+        for op, where, each in zip(ops.ops, placements, costs.ops, strict=True)
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, gaps), step, trace)
+    return build.result(subject(placed, gaps, costs.step), step, trace)
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:

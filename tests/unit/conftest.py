@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from types import MappingProxyType
 
 import msgspec
 import pytest
 
 from opcheck.config import Options
-from opcheck.graph import LayerNode, OpNode, TensorSpec
+from opcheck.cost import StepCost, assess, op_cost
+from opcheck.graph import Edge, LayerNode, ModelGraph, OpNode, TensorSpec
 from opcheck.graph.types import Shape
 from opcheck.loading.types import Hazard, ModelSource
 from opcheck.placement import Disagreement, Placement, Reason, ReconcileResult
@@ -56,7 +60,7 @@ def make_op(
     layer: str | None = None,
     role: str = "forward",
     dtypes: dict[str, str | tuple[str, ...]] | None = None,
-    shape: Shape = (None, 64),
+    shape: Shape = (2, 64),
 ) -> PlacedOp:
     """An op with one input and one output of the same shape."""
     dtypes = {"T": "float32"} if dtypes is None else dtypes
@@ -64,7 +68,19 @@ def make_op(
     tensor = TensorSpec("x", first if isinstance(first, str) else first[0], shape)
     node = OpNode(name, op_type, layer, role, (tensor,), (tensor,), tuple(dtypes.items()))
     placement = Placement(name, verdict, "predicted", Reason(*reason))
-    return PlacedOp(node, placement, severity(node, placement))
+    return PlacedOp(node, placement, severity(node, placement), op_cost(node))
+
+
+def costed(ops: tuple[PlacedOp, ...]) -> tuple[tuple[PlacedOp, ...], StepCost | None]:
+    """Each op feeds the next."""
+    if not ops:
+        return ops, None
+    nodes = tuple(op.node for op in ops)
+    edges = tuple(Edge(a.id, 0, b.id, 0) for a, b in pairwise(nodes))
+    graph = ModelGraph("step", (), nodes, edges, MappingProxyType({}))
+    costs = assess(graph, tuple(op.placement for op in ops), batch=2)
+    pairs = zip(ops, costs.ops, strict=True)
+    return tuple(replace(op, cost=cost) for op, cost in pairs), costs.step
 
 
 def make_source(**changes: object) -> ModelSource:
@@ -123,12 +139,12 @@ def forward_ops(plugin: str) -> tuple[PlacedOp, ...]:
                 "cpu",
                 ("no-kernel", f"tensorflow-{plugin} registers no Einsum"),
                 layer=attention,
-                shape=(None, 32, 2, 8),
+                shape=(2, 32, 2, 8),
             )
         )
     if plugin == "metal":
         placed.append(
-            make_op("stack", "Pack", "host-pinned", PACK, layer="block", shape=(None, 32, 16))
+            make_op("stack", "Pack", "host-pinned", PACK, layer="block", shape=(2, 32, 16))
         )
         for layer in ("block/gate", EVIL):
             reason = (OPAQUE[0], OPAQUE[1].format(layer))
@@ -141,7 +157,7 @@ def forward_ops(plugin: str) -> tuple[PlacedOp, ...]:
 
 def training_ops(plugin: str) -> tuple[PlacedOp, ...]:
     update = {"layer": "embedding", "role": "optimizer", "shape": (500, 16)}
-    lookup = {"layer": "embedding", "shape": (None, 32, 16), "dtypes": {"dtype": "float32"}}
+    lookup = {"layer": "embedding", "shape": (2, 32, 16), "dtypes": {"dtype": "float32"}}
     extra = [
         make_op(
             "adam/AddV2", "AddV2", "cpu", INT64, role="optimizer", dtypes={"T": "int64"}, shape=()
@@ -182,8 +198,11 @@ def make_report(fail_on: str = "error") -> Report:
     )
     failed = TracedStep("training", None, error="ValueError: no gradient for block/gate")
 
-    def subject(target: Target, step: TracedStep, *rest: object) -> Subject:
-        return Subject(source, reply.layers, ENVIRONMENT, target, step.step, *rest)
+    def subject(
+        target: Target, step: TracedStep, ops: tuple[PlacedOp, ...], gaps: tuple[str, ...] = ()
+    ) -> Subject:
+        ops, cost = costed(ops)
+        return Subject(source, reply.layers, ENVIRONMENT, target, step.step, ops, gaps, cost)
 
     def compared(ops: tuple[PlacedOp, ...]) -> ReconcileResult:
         return ReconcileResult(tuple(op.placement for op in ops), len(ops), 0, (), ())
@@ -239,7 +258,8 @@ def make_clean_report() -> Report:
             "sgd/AddV2", "AddV2", "cpu", INT64, role="optimizer", dtypes={"T": "int64"}, shape=()
         ),
     )
-    subject = Subject(source, layers, ENVIRONMENT, target, "training", ops)
+    ops, cost = costed(ops)
+    subject = Subject(source, layers, ENVIRONMENT, target, "training", ops, (), cost)
     compared = ReconcileResult(tuple(op.placement for op in ops), len(ops), 0, (), ())
     report = build.report(source, reply, (target,), [build.result(subject, step, compared)])
     return judged(report, "error")

@@ -49,6 +49,7 @@ class _Frame:
     role: Role | None
     placed_prefix: str = ""
     own_graph: bool = False
+    loops: tuple[str, ...] = ()
     sources: list[list[tuple[_Frame, str]]] = field(default_factory=list)
     control: list[tuple[_Frame, str]] = field(default_factory=list)
     callees: dict[str, list[_Frame]] = field(default_factory=dict)
@@ -179,6 +180,7 @@ class _Flattener:
         own_graph: bool = False,
     ) -> _Frame:
         below = f"{node.name}/{part}"
+        loop = (frame.prefix + node.name,) if node.op in _LOOPS else ()
         return _Frame(
             function=function,
             prefix=frame.prefix + below,
@@ -186,30 +188,37 @@ class _Flattener:
             role=node.role or frame.role,
             placed_prefix="" if own_graph else frame.placed_prefix + below,
             own_graph=own_graph,
+            loops=frame.loops + loop,
             sources=[[source] for source in data],
             control=[(frame, ref[1:]) for ref in node.inputs if ref.startswith("^")],
         )
 
     # -- data flow ------------------------------------------------------------------------------
 
-    def _resolve(self, frame: _Frame, ref: str) -> list[tuple[_Frame, str]]:
-        """The op outputs (or step arguments) a reference stands for, through calls and loops."""
-        found: dict[tuple[_Frame, str], None] = {}
+    def _resolve(self, frame: _Frame, ref: str) -> dict[tuple[_Frame, str], bool]:
+        """The op outputs (or step arguments) a reference stands for, through calls and loops.
+
+        The value says whether it comes from the last round of a loop that ``frame`` is in.
+        """
+        found: dict[tuple[_Frame, str], bool] = {}
         seen: set[tuple[_Frame, str]] = set()
-        todo = [(frame, ref)]
+        todo = [(frame, ref, False)]
         while todo:
-            here, reference = todo.pop()
+            here, reference, back = todo.pop()
             if (here, reference) in seen:
                 continue
             seen.add((here, reference))
             name, _, index = reference.rpartition(":")
             if name in here.argument and here.prefix:
-                todo.extend(self._argument_sources(here, here.argument[name]))
+                sources = self._argument_sources(here, here.argument[name])
+                todo += [(*source, True) for source in sources[1:]]
+                todo += [(*source, back) for source in sources[:1]]  # looked at first
             elif name in here.callees:
-                todo.extend(self._results(here, here.nodes[name], int(index)))
+                sources = self._results(here, here.nodes[name], int(index))
+                todo += [(*source, back) for source in sources]
             else:
-                found[here, reference] = None
-        return list(found)
+                found[here, reference] = back
+        return found
 
     def _argument_sources(self, frame: _Frame, index: int) -> list[tuple[_Frame, str]]:
         return frame.sources[index] if index < len(frame.sources) else []
@@ -283,6 +292,7 @@ class _Flattener:
             device=node.device,
             placed_as=placed if (placed := frame.placed_prefix + node.name) != op_id else "",
             live=live,
+            loops=frame.loops,
         )
 
     def _spec(self, frame: _Frame, ref: str, name: str) -> TensorSpec:
@@ -293,12 +303,12 @@ class _Flattener:
     def _edges(self, frame: _Frame, node: RawNode, op_id: str) -> Iterator[Edge]:
         data = (ref for ref in node.inputs if not ref.startswith("^"))
         for position, ref in enumerate(data):
-            for source, reference in self._resolve(frame, ref):
+            for (source, reference), back in self._resolve(frame, ref).items():
                 name, _, index = reference.rpartition(":")
                 if name in source.argument:
                     yield Edge(f"{ARGUMENT}{name}", 0, op_id, position)
                 else:
-                    yield Edge(f"{source.prefix}{name}", int(index), op_id, position)
+                    yield Edge(f"{source.prefix}{name}", int(index), op_id, position, back)
         for ref in node.inputs:
             if ref.startswith("^") and ref[1:] not in frame.argument:
                 for before in self._control(frame, ref[1:]):

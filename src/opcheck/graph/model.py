@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -22,7 +22,8 @@ class ModelGraph:
     ``arguments`` are the arguments of bodies that are placed on their own, by the names they have
     there: Grappler may put constants in their place. ``signatures`` maps an op type to its argument
     names and types; ``notes`` says in words what could not be walked, and an empty tuple means that
-    everything was.
+    everything was. ``trips`` tells how often the body of a While op runs, by its id; what is not in
+    it is unknown.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelGraph:
     signatures: MappingProxyType[str, OpSignature]
     notes: tuple[str, ...] = ()
     arguments: frozenset[str] = frozenset()
+    trips: MappingProxyType[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def by_id(self) -> MappingProxyType[str, OpNode]:

@@ -44,8 +44,8 @@ class OpNode(msgspec.Struct, frozen=True):
     flow is lowered (``lstm/while/body/lstm_cell/MatMul``); ``function`` is the function body the
     node was written in, ``None`` for the step's own. ``placed_as`` is the name in the placer's log
     where it differs (bodies that are not inlined are placed on their own). An op that is not
-    ``live`` is placed but pruned before anything runs. ``dtypes`` holds the type attributes,
-    ``attrs`` the others.
+    ``live`` is placed but pruned before anything runs. ``loops`` are the ids of the While ops it
+    runs in, the outermost first. ``dtypes`` holds the type attributes, ``attrs`` the others.
     """
 
     id: str
@@ -60,6 +60,7 @@ class OpNode(msgspec.Struct, frozen=True):
     device: str = ""
     placed_as: str = ""
     live: bool = True
+    loops: tuple[str, ...] = ()
 
 
 ARGUMENT = "_Arg:"
@@ -69,10 +70,12 @@ ARGUMENT = "_Arg:"
 class Edge(msgspec.Struct, frozen=True):
     """Data flows from output ``src_output`` of op ``src`` to input ``dst_input`` of op ``dst``.
 
-    A control edge has both indices ``-1``.
+    A control edge has both indices ``-1``. One that goes ``back`` brings what a loop's body left
+    to its next round.
     """
 
     src: str
     src_output: int
     dst: str
     dst_input: int
+    back: bool = False

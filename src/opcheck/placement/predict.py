@@ -27,8 +27,11 @@ def predict(
     assigned = place(graph, target)
     placements = []
     for op in graph.ops:
-        verdict, reason = _judge(op, assigned[op.id], graph, target, opaque)
-        placements.append(Placement(op.id, verdict, "predicted", reason))
+        assignment = assigned[op.id]
+        verdict, reason = _judge(op, assignment, graph, target, opaque)
+        there = assignment.kernel if assignment.device != CPU else None
+        host_memory = there.host_memory if there else ()
+        placements.append(Placement(op.id, verdict, "predicted", reason, host_memory))
     return tuple(placements)
 
 

@@ -18,9 +18,11 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """The verdict on one op."""
+    """The verdict on one op. ``host_memory`` names its arguments that the kernel on the accelerator
+    keeps in host memory."""
 
     op_id: str
     verdict: Verdict
     evidence: Evidence
     reason: Reason
+    host_memory: tuple[str, ...] = ()

@@ -10,7 +10,6 @@ import opcheck
 from opcheck.placement.types import Evidence
 from opcheck.report.types import (
     SCHEMA_VERSION,
-    Cost,
     Device,
     Environment,
     GateVerdict,
@@ -27,10 +26,10 @@ from opcheck.report.types import (
     VersionMismatch,
 )
 from opcheck.rules import PlacedOp, Subject, findings
-from opcheck.rules.severity import largest
 from opcheck.rules.versions import mismatches
 
 if TYPE_CHECKING:
+    from opcheck.cost import StepCost
     from opcheck.loading.types import Hazard, ModelSource
     from opcheck.placement import ReconcileResult
     from opcheck.targets import Target
@@ -72,7 +71,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
         defaults=traced.defaults,
         ops=tuple(_op(op) for op in subject.ops),
         layers=_layers(subject.ops),
-        summary=_summary(subject.ops),
+        summary=_summary(subject.ops, subject.cost),
         findings=found,
         disagreements=tuple(
             OpDisagreement(d.op, d.predicted, d.traced)
@@ -146,7 +145,7 @@ def _op(op: PlacedOp) -> Op:
         evidence=placement.evidence,
         reason=placement.reason,
         severity=op.severity,
-        cost=Cost(elements=largest(node)),
+        cost=op.cost,
     )
 
 
@@ -159,13 +158,14 @@ def _layers(ops: Sequence[PlacedOp]) -> tuple[LayerSummary, ...]:
     )
 
 
-def _summary(ops: Sequence[PlacedOp]) -> Summary:
+def _summary(ops: Sequence[PlacedOp], cost: StepCost | None) -> Summary:
     leaving = [op for op in ops if op.placement.verdict in ("cpu", "host-pinned")]
     return Summary(
         ops=len(ops),
         **_verdicts(ops),
         leave=len(leaving),
         matter=sum(op.severity in ("error", "warning") for op in leaving),
+        cost=cost,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from opcheck.config import FailOn
+from opcheck.cost.types import OpCost, StepCost
 from opcheck.graph import LayerNode, Role
 from opcheck.loading.types import Hazard, ModelFormat
 from opcheck.placement.types import Evidence, Reason, Verdict
@@ -69,12 +70,6 @@ class Environment(msgspec.Struct, frozen=True):
     mismatch: tuple[VersionMismatch, ...]
 
 
-class Cost(msgspec.Struct, frozen=True):
-    """``elements`` of the op's largest tensor, the batch counted as 1; ``null`` when unknown."""
-
-    elements: int | None
-
-
 class Op(msgspec.Struct, frozen=True):
     """One op. ``severity`` is how bad its placement is, ``null`` when it is on the accelerator."""
 
@@ -88,7 +83,7 @@ class Op(msgspec.Struct, frozen=True):
     evidence: Evidence
     reason: Reason
     severity: Severity | None
-    cost: Cost
+    cost: OpCost
 
     @property
     def leaves(self) -> bool:
@@ -113,7 +108,10 @@ class LayerSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Counts of ops. ``leave`` is cpu and host-pinned; ``matter`` is how many of those matter."""
+    """Counts of ops. ``leave`` is cpu and host-pinned; ``matter`` is how many of those matter.
+
+    ``cost`` is ``null`` when there are no ops.
+    """
 
     ops: int
     accelerator: int
@@ -123,6 +121,7 @@ class Summary(msgspec.Struct, frozen=True):
     unknown: int
     leave: int
     matter: int
+    cost: StepCost | None = None
 
 
 class Trace(msgspec.Struct, frozen=True):

@@ -60,18 +60,3 @@ def is_small(tensor: TensorSpec) -> bool:
     unknown = tensor.shape.count(None)
     known = prod(d for d in tensor.shape if d is not None)
     return known <= SMALL if unknown == 0 else unknown == 1 and known <= 1
-
-
-def largest(op: OpNode) -> int | None:
-    """Elements of the op's largest tensor, an unknown leading dimension counted as 1.
-
-    ``None`` when a rank or another dimension is unknown, or the op has no tensor but handles.
-    """
-    sizes: list[int] = []
-    for tensor in (*op.inputs, *op.outputs):
-        if tensor.dtype in _HANDLES:
-            continue
-        if tensor.shape is None or None in tensor.shape[1:]:
-            return None
-        sizes.append(prod(1 if d is None else d for d in tensor.shape))
-    return max(sizes, default=None)

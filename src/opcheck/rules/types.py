@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from opcheck.cost.types import NOT_COUNTED, OpCost, StepCost
 from opcheck.placement.types import Placement, Reason
 from opcheck.rules.fingerprints import unnumbered
 
@@ -51,11 +52,12 @@ class Finding(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class PlacedOp:
-    """An op, where it runs on the target and how bad that is (``None``: not bad at all)."""
+    """An op, where it runs on the target, how bad that is (``None``: not bad at all), its cost."""
 
     node: OpNode
     placement: Placement
     severity: Severity | None
+    cost: OpCost = NOT_COUNTED
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Subject:
     """What a rule looks at: one step of one model on one target.
 
     ``gaps`` says in words what of the step could not be analysed; empty when everything was.
+    ``cost`` is the whole step's, ``None`` when there are no ops.
     """
 
     source: ModelSource
@@ -72,6 +75,7 @@ class Subject:
     step: Step
     ops: tuple[PlacedOp, ...]
     gaps: tuple[str, ...] = ()
+    cost: StepCost | None = None
 
     def stable(self, layer: str | None) -> str | None:
         """A layer's path as fingerprints have it: without the numbers that Keras gave."""

@@ -12,7 +12,7 @@ from opcheck.graph import OpNode, TensorSpec
 from opcheck.graph.types import Role, Shape
 from opcheck.placement import Placement, Reason, Verdict
 from opcheck.rules import RULES, PlacedOp, Subject, docs, findings, severity
-from opcheck.rules.severity import is_small, largest
+from opcheck.rules.severity import is_small
 
 REASONS = (
     "kernel",
@@ -139,9 +139,3 @@ def test_a_handle_has_no_size() -> None:
     handle = TensorSpec("resource", "resource", None)
     node = OpNode("a", "VarHandleOp", None, "forward", (), (handle,))
     assert severity(node, Placement("a", "cpu", "predicted", Reason("no-kernel", ""))) == "note"
-    assert largest(node) is None
-
-
-def test_largest() -> None:
-    tensors = (TensorSpec("x", "float32", (None, 8, 4)), TensorSpec("axis", "int32", (2,)))
-    assert largest(OpNode("a", "Mean", None, "forward", tensors, ())) == 32
