@@ -50,8 +50,9 @@ fixtures:  ## save the fixture models again; needs Python 3.6 to 3.13 and an hou
 bench: .venv-demo/installed  ## time and memory, against a bare script
 	.venv-demo/bin/python bench/run.py
 
-docs: .venv-docs/installed  ## what is generated: the rule pages, the JSON Schema
+docs: .venv-docs/installed  ## what is generated: the rule pages, the kernel pages, the JSON Schema
 	.venv-docs/bin/python -m opcheck.rules.docs docs/rules
+	.venv-docs/bin/python -m opcheck.formats.kernels_page docs/targets
 	.venv-docs/bin/python -m opcheck.report.schema
 
 clean:  ## remove every environment and cache
