@@ -23,7 +23,7 @@ else:
     import tomli as tomllib
 
 StepChoice = Literal["inference", "training", "both"]
-EvidenceChoice = Literal["auto", "predicted", "traced"]
+EvidenceChoice = Literal["auto", "predicted", "traced", "both"]
 FailOn = Literal["never", "error", "warning"]
 
 

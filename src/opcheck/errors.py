@@ -5,7 +5,8 @@
     |   |-- UnreadableModelError           not a model file, damaged, or weights only
     |   |-- RefusedModelError              readable, but opening it would run code or is unsafe
     |   |-- BuildError                     Keras could not rebuild the model
-    |   |-- WorkerError                    TensorFlow crashed, hung or ran out of memory
+    |   |-- WorkerError                    TensorFlow crashed or ran out of memory
+    |   |   |-- WorkerTimeoutError         it hung, or the model is too large for the time given
     |   |-- MissingTensorFlowError         no TensorFlow in this environment
     |   |-- EmulatorError                  the emulated accelerator could not be built or loaded
     |-- UnknownTargetError        exit 2   no registry for that plugin or version
@@ -68,6 +69,12 @@ class WorkerError(CannotCheckError):
     """The TensorFlow process crashed, ran out of time or memory, or sent nonsense."""
 
     slug = "worker-failed"
+
+
+class WorkerTimeoutError(WorkerError):
+    """The TensorFlow process was ended because its time was over."""
+
+    slug = "worker-timeout"
 
 
 class MissingTensorFlowError(CannotCheckError):

@@ -11,17 +11,14 @@ import msgspec
 from opcheck import cost, graph, loading, placement, targets, worker
 from opcheck.config import Options, StepChoice
 from opcheck.errors import CannotCheckError
-from opcheck.graph import ModelGraph
-from opcheck.installed import accelerator_target, default_targets
+from opcheck.installed import default_targets
 from opcheck.loading.types import ModelSource
-from opcheck.placement import Placement, ReconcileResult
 from opcheck.report import Inspection, Report, Result, baseline, build, gate
 from opcheck.rules import PlacedOp, Subject, severity
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
     Step,
     TracedStep,
-    WorkerEnvironment,
     WorkerReply,
     WorkerRequest,
 )
@@ -32,8 +29,6 @@ _STEPS: dict[StepChoice, tuple[Step, ...]] = {
     "both": ("inference", "training"),
 }
 _DEFAULTS = Options()
-
-Graphs = dict[tuple[Step, str], ModelGraph]  # by step and device type
 
 
 def inspect(spec: str) -> Inspection:
@@ -66,37 +61,23 @@ def check(
         custom_objects=options.custom_objects,
         batch_size=options.batch_size,
     )
-    wanted = [_emulated(target, options) for target in chosen]
-    replies = {
-        emulate: _applicable(
-            worker.run(
-                msgspec.structs.replace(request, emulate=emulate),
-                timeout=options.timeout,
-                progress=progress,
-            ),
-            options,
-        )
-        for emulate in dict.fromkeys(wanted)
-    }
+    traces = worker.trace(
+        request,
+        {target.spec: target for target in chosen},
+        options.evidence,
+        timeout=options.timeout,
+        progress=progress,
+    )
     progress("placing the ops")
-    results: list[Result] = []
-    for emulate, reply in replies.items():
-        ours = [t for t, name in zip(chosen, wanted, strict=True) if name == emulate]
-        graphs = _graphs(source, reply, {target.device_type for target in ours})
-        results += (
-            _judge(source, reply, step, target, options, graphs)
-            for target in ours
-            for step in reply.steps
-        )
-    report = build.report(source, _as_here(replies[wanted[0]]), chosen, results)
+    replies = {name: _applicable(reply, options) for name, reply in traces.replies.items()}
+    results = [
+        _judge(source, replies[target.spec], step, target, options)
+        for target in chosen
+        for step in replies[target.spec].steps
+    ]
+    here = _as_here(replies[chosen[0].spec])
+    report = build.report(source, here, chosen, results, traces.notes)
     return gate.judge(report, options, accepted)
-
-
-def _emulated(target: Target, options: Options) -> str | None:
-    """The target whose accelerator the worker must emulate: it is asked for and not there."""
-    if options.evidence != "traced" or accelerator_target() == target.plugin:
-        return None
-    return target.spec
 
 
 def _as_here(reply: WorkerReply) -> WorkerReply:
@@ -122,26 +103,12 @@ def _applicable(reply: WorkerReply, options: Options) -> WorkerReply:
     )
 
 
-def _graphs(source: ModelSource, reply: WorkerReply, devices: set[str]) -> Graphs:
-    """Each step's graph as it is where there is an accelerator of that device type."""
-    layers = reply.layers or source.layers
-    return {
-        (step.step, device): graph.flatten(
-            step.graph, name=step.step, layers=layers, device_type=device
-        )
-        for step in reply.steps
-        if step.graph is not None
-        for device in devices
-    }
-
-
 def _judge(
     source: ModelSource,
     reply: WorkerReply,
     step: TracedStep,
     target: Target,
     options: Options,
-    graphs: Graphs,
 ) -> Result:
     """One step on one target."""
     layers = reply.layers or source.layers
@@ -149,29 +116,27 @@ def _judge(
     if step.graph is None:
         why = step.error or " ".join(step.notes) or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)
-    ops = graphs[step.step, target.device_type]
+    # The graph as it is where there is an accelerator of that device type.
+    ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
     opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
     placements = placement.predict(ops, target, opaque=opaque)
-    trace = None
-    if options.evidence != "predicted":
-        trace = _compare(ops, placements, step, target, reply.environment)
-        placements = trace.placements
     gaps = ops.notes + _replaced(step, reply)
-    if options.evidence == "traced" and step.error is not None:
-        if all(p.verdict != "fails" for p in placements):  # else the report says why it stopped
-            gaps += (f"The step stopped on {target.label}: {step.error}",)
-    elif options.evidence == "traced" and all(p.evidence == "predicted" for p in placements):
-        raise CannotCheckError(
-            f"{target.label} could not be traced: TensorFlow lists no such device here.",
-            hint="Use --evidence predicted.",
-        )
+    compared = None
+    if options.evidence != "predicted":
+        traced = placement.trace(ops, placements, step, target, reply.environment)
+        if traced.evidence is None and options.evidence != "auto":
+            raise CannotCheckError(
+                f"{target.label} could not be traced: TensorFlow lists no such device here.",
+                hint="Use --evidence predicted.",
+            )
+        placements, compared, gaps = traced.placements, traced.compared, gaps + traced.gaps
     costs = cost.assess(ops, placements, batch=options.batch_size)
     placed = tuple(
         PlacedOp(op, where, severity(op, where), each)
         for op, where, each in zip(ops.ops, placements, costs.ops, strict=True)
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, gaps, costs.step), step, trace)
+    return build.result(subject(placed, gaps, costs.step), step, compared)
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
@@ -179,28 +144,3 @@ def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
     if step.step != "training":
         return ()
     return tuple(what.message for what in reply.replaced if what.layer is None)
-
-
-def _compare(
-    predicted: ModelGraph,
-    placements: tuple[Placement, ...],
-    step: TracedStep,
-    target: Target,
-    environment: WorkerEnvironment,
-) -> ReconcileResult:
-    """Hold the prediction, or elsewhere than on the target its graph alone, against what ran."""
-    if (target.device_type, target.platform) in environment.accelerators:
-        return placement.reconcile(
-            predicted,
-            placements,
-            step.placements,
-            device_type=target.device_type,
-            evidence="observed" if environment.emulated is None else "emulated",
-        )
-    executed = step.executed_graph or step.graph
-    assert executed is not None  # the caller has its ops
-    here = predicted
-    if executed is not step.graph or graph.depends_on_device(executed):
-        here = graph.flatten(executed, name=step.step, device_type="CPU")
-    compared = placement.reconcile(here, (), step.placements)
-    return msgspec.structs.replace(compared, placements=placements)

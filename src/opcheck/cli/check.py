@@ -40,7 +40,7 @@ def add(subparsers: Subparsers) -> None:
         "--evidence",
         choices=get_args(config.EvidenceChoice),
         help="predicted: by the kernel registry; traced: by TensorFlow, on the device or an "
-        "emulated one; default: auto",
+        "emulated one; both: and where they differ; default: auto, traced where that is possible",
     )
     parser.add_argument(
         "--fail-on",

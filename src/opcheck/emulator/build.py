@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,19 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from opcheck.emulator.compiler import COMPILER_HINT, find_compiler
 from opcheck.errors import EmulatorError
 
 SOURCE = Path(__file__).with_name("device.cc")
-_COMPILERS = ("g++", "clang++", "c++")
 # Nothing that runs in the library is worth optimizing: the CPU kernels do the work.
 _FLAGS = ("-std=c++17", "-O0", "-shared", "-fPIC", "-w")
 _LONGEST = 400  # characters of a compiler's message
 _TIMEOUT = 300.0  # seconds; a loaded machine may need long, a hung compiler must not hang a check
-
-COMPILER_HINT = (
-    "Install a C++17 compiler (Debian and Ubuntu: apt-get install g++; macOS: xcode-select "
-    "--install), or name one in CXX."
-)
 
 
 @dataclass(frozen=True)
@@ -72,12 +65,7 @@ def build(cache: Path) -> Path:
     Raises:
         EmulatorError: no compiler, a failed compilation, or a cache that cannot be written.
     """
-    if sys.platform == "win32":
-        raise EmulatorError(
-            "The emulated device cannot be built on Windows.",
-            hint="Use --evidence predicted, or run opcheck on Linux or in WSL.",
-        )
-    compiler = _compiler()
+    compiler = find_compiler()
     tensorflow = installed()
     library = cache / "emulator" / f"device-{_key(compiler, tensorflow)}.so"
     if library.exists():
@@ -93,23 +81,6 @@ def build(cache: Path) -> Path:
             hint="Name a folder that can be written in OPCHECK_CACHE_DIR.",
         ) from error
     return library
-
-
-def _compiler() -> list[str]:
-    """The compiler's command; CXX may hold options, as make and CMake allow."""
-    named = shlex.split(os.environ.get("CXX", ""))
-    if named:
-        if shutil.which(named[0]) is None:
-            raise EmulatorError(
-                f"CXX names {named[0]}, which is no program here.", hint=COMPILER_HINT
-            )
-        return named
-    for name in _COMPILERS:
-        if shutil.which(name) is not None:
-            return [name]
-    raise EmulatorError(
-        "The emulated device cannot be built: no C++ compiler was found.", hint=COMPILER_HINT
-    )
 
 
 def _key(compiler: list[str], tensorflow: Installed) -> str:

@@ -71,8 +71,8 @@ def _head(report: Report, style: Style) -> list[str]:
 def _banner(environment: Environment, style: Style) -> list[str]:
     lines = [
         line
-        for mismatch in environment.mismatch
-        for line in paragraph(printable(mismatch.message), width=style.width, first="! ")
+        for text in (*(m.message for m in environment.mismatch), *environment.notes)
+        for line in paragraph(printable(text), width=style.width, first="! ")
     ]
     return [style.paint(line, "yellow") for line in lines]
 

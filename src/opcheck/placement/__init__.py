@@ -2,6 +2,7 @@
 
 from opcheck.placement.predict import predict
 from opcheck.placement.reconcile import Disagreement, ReconcileResult, reconcile
+from opcheck.placement.trace import Traced, trace
 from opcheck.placement.types import Evidence, Placement, Reason, Verdict
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "Placement",
     "Reason",
     "ReconcileResult",
+    "Traced",
     "Verdict",
     "predict",
     "reconcile",
+    "trace",
 ]

@@ -61,7 +61,7 @@ def reconcile(
     traced: dict[tuple[str, str], list[str]] = defaultdict(list)
     lowered = 0
     for entry in log:
-        traced[_COUNTER.sub("", entry.name), entry.op].append(entry.device)
+        traced[without_counters(entry.name), entry.op].append(entry.device)
     wanted = Counter((op.placed_as or op.id, op.op_type) for op in graph.ops)
     matched = sum(min(count, len(traced.get(key, ()))) for key, count in wanted.items())
     only_in_graph = [
@@ -82,6 +82,11 @@ def reconcile(
     return ReconcileResult(
         result, matched, lowered, tuple(only_in_graph), tuple(only_in_trace), disagreements
     )
+
+
+def without_counters(name: str) -> str:
+    """A name from a log or an error message, without what inlining numbers (``body/_267/x``)."""
+    return _COUNTER.sub("", name)
 
 
 def _is_lowered(name: str, op: str) -> bool:

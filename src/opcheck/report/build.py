@@ -39,14 +39,21 @@ _STRONGEST_FIRST: tuple[Evidence, ...] = ("observed", "emulated", "predicted")
 
 
 def report(
-    source: ModelSource, reply: WorkerReply, targets: Sequence[Target], results: Iterable[Result]
+    source: ModelSource,
+    reply: WorkerReply,
+    targets: Sequence[Target],
+    results: Iterable[Result],
+    notes: tuple[str, ...] = (),
 ) -> Report:
-    """The report, not yet judged: its verdict is "did not pass" until the gate has spoken."""
+    """The report, not yet judged: its verdict is "did not pass" until the gate has spoken.
+
+    ``notes`` are those on the environment.
+    """
     return Report(
         schema_version=SCHEMA_VERSION,
         tool=_tool(),
         model=_model(source, reply),
-        environment=_environment(reply.environment, targets),
+        environment=_environment(reply.environment, targets, notes),
         results=tuple(results),
         verdict=GateVerdict(passed=False, failures=(), fail_on=None),
     )
@@ -115,7 +122,9 @@ def _hazards(stored: tuple[Hazard, ...], replaced: tuple[Hazard, ...]) -> tuple[
     return stored + tuple(h for h in replaced if (h.code, h.layer) not in known)
 
 
-def _environment(environment: WorkerEnvironment, targets: Sequence[Target]) -> Environment:
+def _environment(
+    environment: WorkerEnvironment, targets: Sequence[Target], notes: tuple[str, ...]
+) -> Environment:
     return Environment(
         python=environment.python,
         system=environment.system,
@@ -129,6 +138,7 @@ def _environment(environment: WorkerEnvironment, targets: Sequence[Target]) -> E
             for target in targets
             for m in mismatches(environment, target)
         ),
+        notes=notes,
     )
 
 

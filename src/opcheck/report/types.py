@@ -58,7 +58,10 @@ class VersionMismatch(msgspec.Struct, frozen=True):
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """Where the graph was traced. ``keras_package`` built the model: keras, tf_keras, tf.keras."""
+    """Where the graph was traced. ``keras_package`` built the model: keras, tf_keras, tf.keras.
+
+    ``notes`` say what could not be done here: why a step ran on no emulated device, for one.
+    """
 
     python: str
     system: str
@@ -68,6 +71,7 @@ class Environment(msgspec.Struct, frozen=True):
     keras_package: str
     accelerators: tuple[Device, ...]
     mismatch: tuple[VersionMismatch, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Op(msgspec.Struct, frozen=True):

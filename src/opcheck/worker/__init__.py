@@ -1,6 +1,6 @@
 """The subprocess that holds TensorFlow: build, trace one step, send plain data back."""
 
-from opcheck.worker.client import run
+from opcheck.worker.devices import Traces, trace
 from opcheck.worker.protocol import WorkerReply, WorkerRequest
 
-__all__ = ["WorkerReply", "WorkerRequest", "run"]
+__all__ = ["Traces", "WorkerReply", "WorkerRequest", "trace"]

@@ -17,9 +17,9 @@ from opcheck.loading.keras_classes import keras_classes
 from opcheck.loading.types import Hazard, ModelSource
 from opcheck.worker.keras_api import KerasApi, available
 from opcheck.worker.layer_walk import walk
+from opcheck.worker.messages import first_line
 from opcheck.worker.opaque import opaque_layer
 from opcheck.worker.protocol import WorkerRequest
-from opcheck.worker.steps import first_line
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,25 @@ answer comes through a file of known type, everything printed goes to a log.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from opcheck import errors
-from opcheck.errors import OpcheckError, WorkerError
+from opcheck.errors import OpcheckError, WorkerError, WorkerTimeoutError
 from opcheck.worker.protocol import WorkerFailure, WorkerReply, WorkerRequest
 
 _POLL = 0.05  # seconds
+_MOST = 4  # processes side by side; each holds a TensorFlow and the model
 _TAIL = 2000  # bytes of log searched for a last word
 _REPLY_LIMIT = 1 << 30  # bytes
 
@@ -32,19 +35,58 @@ def run(
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
 ) -> WorkerReply:
-    """Run one check in a process of its own.
+    """`run_all` of one request; raises what that gives in place of a reply."""
+    (outcome,) = run_all((request,), timeout=timeout, progress=progress)
+    if isinstance(outcome, OpcheckError):
+        raise outcome
+    return outcome
 
-    ``timeout`` is in seconds of wall-clock time. ``progress`` is called with each stage's name.
 
-    Raises:
+def run_all(
+    requests: Sequence[WorkerRequest],
+    *,
+    timeout: float,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[WorkerReply | OpcheckError]:
+    """Run each request in a process of its own, side by side as far as there are processors.
+
+    ``timeout`` is in seconds of wall-clock time, for each. ``progress`` is called with each stage's
+    name. The answers come in the requests' order: a reply, or
+
         WorkerError: it crashed, ran out of time or memory, or its answer is no answer.
         OpcheckError: whatever the worker itself reported (see ``opcheck.errors``).
     """
+    beside = min(os.cpu_count() or 1, _MOST)
+    answers: list[WorkerReply | OpcheckError] = []
+    for first in range(0, len(requests), beside):
+        with contextlib.ExitStack() as stack:
+            jobs = [stack.enter_context(_started(r)) for r in requests[first : first + beside]]
+            answers += _watch(jobs, timeout, progress)
+    return answers
+
+
+@dataclass
+class _Job:
+    """A worker that runs, and its answer as soon as there is one."""
+
+    request: WorkerRequest
+    folder: Path
+    process: subprocess.Popen[bytes]
+    shown: int = 0
+    answer: WorkerReply | OpcheckError | None = None
+
+
+@contextlib.contextmanager
+def _started(request: WorkerRequest) -> Iterator[_Job]:
+    """Neither the process nor its folder outlives the check, however it ends."""
     with tempfile.TemporaryDirectory(prefix="opcheck-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "request.json").write_bytes(msgspec.json.encode(request))
-        code = _wait(_start(folder), folder, timeout, progress)
-        return _answer(folder, code)
+        process = _start(folder)
+        try:
+            yield _Job(request, folder, process)
+        finally:
+            _end(process)
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
@@ -74,30 +116,35 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _wait(
-    process: subprocess.Popen[bytes],
-    folder: Path,
-    timeout: float,
-    progress: Callable[[str], None],
-) -> int:
+def _watch(
+    jobs: list[_Job], timeout: float, progress: Callable[[str], None]
+) -> list[WorkerReply | OpcheckError]:
     deadline = time.monotonic() + timeout
-    shown = 0
-    try:
-        while (code := process.poll()) is None:
-            stages = _stages(folder)
-            for stage in stages[shown:]:
-                progress(stage)
-            shown = len(stages)
-            if time.monotonic() > deadline:
-                where = stages[-1] if stages else "starting"
-                raise WorkerError(
-                    f"TensorFlow did not finish within {timeout:g} s (it was {where}).",
-                    hint="Give it longer with --timeout SECONDS.",
-                )
-            time.sleep(_POLL)
-        return code
-    finally:
-        _end(process)
+    while any(job.answer is None for job in jobs):
+        for job in (job for job in jobs if job.answer is None):
+            stages = _stages(job.folder)
+            for stage in stages[job.shown :]:
+                progress(f"{job.request.emulate}: {stage}" if len(jobs) > 1 else stage)
+            job.shown = len(stages)
+            code = job.process.poll()
+            if code is not None:
+                try:
+                    job.answer = _answer(job.folder, code)
+                except OpcheckError as error:
+                    job.answer = error
+            elif time.monotonic() > deadline:
+                job.answer = _overdue(timeout, stages)
+                _end(job.process)
+        time.sleep(_POLL)
+    return [job.answer for job in jobs if job.answer is not None]
+
+
+def _overdue(timeout: float, stages: list[str]) -> WorkerTimeoutError:
+    return WorkerTimeoutError(
+        f"TensorFlow did not finish within {timeout:g} s "
+        f"(it was {stages[-1] if stages else 'starting'}).",
+        hint="Give it longer with --timeout SECONDS.",
+    )
 
 
 def _stages(folder: Path) -> list[str]:
@@ -119,7 +166,7 @@ def _answer(folder: Path, code: int) -> WorkerReply:
     reply, failure = folder / "reply.json", folder / "failure.json"
     try:
         if failure.exists():
-            _raise(msgspec.json.decode(failure.read_bytes(), type=WorkerFailure))
+            raise _reported(msgspec.json.decode(failure.read_bytes(), type=WorkerFailure))
         if reply.exists() and reply.stat().st_size <= _REPLY_LIMIT:
             return msgspec.json.decode(reply.read_bytes(), type=WorkerReply)
     except msgspec.DecodeError as error:
@@ -127,13 +174,13 @@ def _answer(folder: Path, code: int) -> WorkerReply:
     raise WorkerError(_obituary(folder, code), hint="opcheck doctor shows what is installed.")
 
 
-def _raise(failure: WorkerFailure) -> None:
+def _reported(failure: WorkerFailure) -> OpcheckError:
     kinds = {
         kind.slug: kind
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, OpcheckError)
     }
-    raise kinds.get(failure.slug, WorkerError)(failure.message, hint=failure.hint)
+    return kinds.get(failure.slug, WorkerError)(failure.message, hint=failure.hint)
 
 
 def _obituary(folder: Path, code: int) -> str:

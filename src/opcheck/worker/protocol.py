@@ -40,8 +40,10 @@ class TracedStep(msgspec.Struct, frozen=True):
 
     ``graph`` is the graph as Keras builds it where there is an accelerator; ``executed_graph`` is
     the one that ran here, ``None`` when they are the same. ``placements`` is the placer's log of
-    it. ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck
-    chose because the file stores none.
+    it, as far as it came. ``error_op`` is the op that TensorFlow stopped at; ``refused``: it found
+    that the devices here lack what an op needs, before it ran; ``fails_on_cpu``: the step fails
+    without an accelerator as well. ``loss`` and ``optimizer`` are class names; ``defaults`` names
+    those of them that opcheck chose because the file stores none.
     """
 
     step: Step
@@ -50,6 +52,9 @@ class TracedStep(msgspec.Struct, frozen=True):
     placements: tuple[DeviceLogEntry, ...] = ()
     executed: bool = False
     error: str | None = None
+    error_op: str | None = None
+    refused: bool = False
+    fails_on_cpu: bool = False
     loss: str | None = None
     optimizer: str | None = None
     defaults: tuple[str, ...] = ()

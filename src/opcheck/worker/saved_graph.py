@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from opcheck.errors import BuildError, RefusedModelError
+from opcheck.worker.messages import first_line
 from opcheck.worker.protocol import (
     Step,
     TracedStep,
@@ -17,7 +18,7 @@ from opcheck.worker.protocol import (
     WorkerReply,
     WorkerRequest,
 )
-from opcheck.worker.steps import StepFunction, first_line, trace
+from opcheck.worker.steps import StepFunction, trace
 
 _LEARNING_RATE = 0.01
 _NO_VARIABLES = "it holds no variables that could be trained"

@@ -18,6 +18,33 @@ from opcheck.worker.protocol import (
     WorkerRequest,
 )
 
+# Grappler rewrites a graph that is placed already, and takes longer than the step: the placer's log
+# does not depend on it. Except that it swaps functions by device, Keras 2's LSTM and GRU, whose
+# bodies are placed when they are called. (context.py: False switches one off, True is for
+# "disable_" names.)
+_GRAPPLER = {
+    **dict.fromkeys(
+        (
+            "arithmetic_optimization",
+            "auto_mixed_precision",
+            "constant_folding",
+            "debug_stripper",
+            "dependency_optimization",
+            "function_optimization",
+            "layout_optimizer",
+            "loop_optimization",
+            "pin_to_host_optimization",
+            "remapping",
+            "scoped_allocator_optimization",
+            "shape_optimization",
+            "use_plugin_optimizers",
+        ),
+        False,
+    ),
+    "disable_model_pruning": True,
+    "implementation_selector": True,
+}
+
 
 def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     """Do what ``request`` asks. Raises what ``opcheck.errors`` has for it."""
@@ -27,10 +54,7 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     if request.emulate is not None:
         progress("starting the emulated device")
         emulator.load(targets.resolve(request.emulate))
-    else:
-        # Nothing here depends on what Grappler makes of a graph that is placed already, and it
-        # takes longer than the step.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    tf.config.optimizer.set_experimental_options(_GRAPPLER)
     reply = _check(request, folder, progress, tf)
     here = msgspec.structs.replace(reply.environment, emulated=request.emulate)
     return msgspec.structs.replace(reply, environment=here)
@@ -65,7 +89,8 @@ def _check_keras(
 ) -> WorkerReply:
     from opcheck.worker.build import build
     from opcheck.worker.keras_steps import inference_step, training_step
-    from opcheck.worker.steps import first_line, trace
+    from opcheck.worker.messages import first_line
+    from opcheck.worker.steps import trace
 
     progress("building the model")
     built = build(request)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from opcheck.worker.compile_config import compile_as_stored
 from opcheck.worker.inputs import spec_of, structure_of
 from opcheck.worker.keras_api import KerasApi
-from opcheck.worker.steps import first_line
+from opcheck.worker.messages import first_line
 
 DEFAULT_LOSS = "mean_squared_error"
 DEFAULT_OPTIMIZER = "adam"

@@ -9,7 +9,16 @@ import pytest
 
 from opcheck import pipeline, targets
 from opcheck.config import Options
-from opcheck.errors import CannotCheckError, UnknownTargetError
+from opcheck.emulator.compiler import find_compiler
+from opcheck.errors import (
+    BuildError,
+    CannotCheckError,
+    EmulatorError,
+    OpcheckError,
+    UnknownTargetError,
+    WorkerError,
+    WorkerTimeoutError,
+)
 from opcheck.graph import OpSignature
 from opcheck.graph.raw import RawFunction, RawGraph, RawNode, RawTensor
 from opcheck.graph.signature import ArgDef
@@ -68,16 +77,27 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[WorkerRequest]
         *steps: TracedStep,
         replaced: tuple[Hazard, ...] = (),
         accelerators: tuple[tuple[str, str], ...] = (),
+        on_cpu: tuple[TracedStep, ...] | None = None,
+        broken: OpcheckError | None = None,
     ) -> list[WorkerRequest]:
+        """``on_cpu``: the steps without an emulated device; ``broken``: what that device gives."""
+
         def run(request: WorkerRequest, **_: object) -> WorkerReply:
             requests.append(request)
+            if request.emulate is None and on_cpu is not None:
+                return WorkerReply(environment, (), on_cpu, replaced)
             there = msgspec.structs.replace(
                 environment, accelerators=accelerators, emulated=request.emulate
             )
             return WorkerReply(there, (), steps, replaced)
 
         monkeypatch.setattr("opcheck.loading.read", lambda _: source)
-        monkeypatch.setattr("opcheck.worker.run", run)
+        monkeypatch.setattr("opcheck.worker.devices.run", run)
+        monkeypatch.setattr(
+            "opcheck.worker.devices.run_all",
+            lambda asked, **_: [broken if broken and r.emulate else run(r) for r in asked],
+        )
+        monkeypatch.setattr("opcheck.worker.devices.find_compiler", lambda: ["c++"])
         return requests
 
     return set_up
@@ -240,29 +260,98 @@ def test_without_the_device_traced_means_emulated(
     assert report.environment.accelerators == ()
 
 
+def stopped(*op_types: str, error: str, **more: object) -> TracedStep:
+    return msgspec.structs.replace(
+        step(*op_types), placements=(), executed=False, error=error, **more
+    )
+
+
 def test_a_step_that_stops_on_the_device_is_not_good(
     worker: Callable[..., list[WorkerRequest]],
 ) -> None:
-    stopped = msgspec.structs.replace(
-        step("Relu"), placements=(), executed=False, error="NotFoundError: no compiler"
+    requests = worker(
+        stopped("Relu", error="InternalError: oh"),
+        accelerators=(("GPU", "METAL"),),
+        on_cpu=(step("Relu"),),
     )
-    worker(stopped, accelerators=(("GPU", "METAL"),))
-    report = pipeline.check("m.h5", ["metal"], Options(evidence="traced"))
-    assert report.results[0].incomplete == (
-        "The step stopped on metal@1.2.0: NotFoundError: no compiler",
+    report = pipeline.check("m.h5", ["metal"])
+    assert report.results[0].incomplete == ("The step stopped on metal@1.2.0: InternalError: oh",)
+    assert report.results[0].summary.fails == 0
+    assert report.verdict.exit_code == 2
+    assert [request.emulate for request in requests] == ["metal", None]
+
+
+def test_a_step_that_stops_on_the_cpu_too_says_nothing_of_the_target(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    bad = stopped("Relu", error="InvalidArgumentError: Expected image (JPEG)")
+    worker(bad, accelerators=(("GPU", "METAL"),))
+    report = pipeline.check("m.h5", ["metal"])
+    assert report.results[0].incomplete == ()
+    assert report.results[0].trace.error == "InvalidArgumentError: Expected image (JPEG)"
+    assert report.verdict.passed
+
+
+def test_the_op_that_the_device_refuses_fails(worker: Callable[..., list[WorkerRequest]]) -> None:
+    """What was placed before it is kept; nothing has to run again to tell whose fault it is."""
+    refused = stopped(
+        "Relu", "Elu", error="No OpKernel was registered", error_op="Elu", refused=True
     )
-    assert report.verdict is not None
-    assert not report.verdict.passed
+    refused = msgspec.structs.replace(
+        refused, placements=(DeviceLogEntry("Relu", "Relu", "GPU:0"),)
+    )
+    requests = worker(refused, accelerators=(("GPU", "METAL"),))
+    report = pipeline.check("m.h5", ["metal"])
+    relu, elu = report.results[0].ops
+    assert (relu.verdict, relu.evidence) == ("accelerator", "emulated")
+    assert (elu.verdict, elu.evidence, elu.reason.code) == ("fails", "emulated", "raised")
+    assert "No OpKernel was registered" in elu.reason.message
+    assert [finding.code for finding in report.results[0].findings] == ["OPC110"]
+    assert (report.results[0].incomplete, report.verdict.exit_code) == ((), 1)
+    assert [request.emulate for request in requests] == ["metal"]
+
+
+@pytest.mark.parametrize("kind", [EmulatorError, WorkerError, BuildError])
+def test_without_an_emulated_device_the_verdicts_are_predicted(
+    kind: type[OpcheckError], worker: Callable[..., list[WorkerRequest]]
+) -> None:
+    requests = worker(step("Relu", "Elu"), broken=kind("It broke.", hint="Mend it."))
+    report = pipeline.check("m.h5", ["metal", "directml"], Options(step="inference"))
+    assert {op.evidence for result in report.results for op in result.ops} == {"predicted"}
+    assert report.environment.notes == (
+        "Only predicted, not traced on an emulated metal@1.2.0 or directml@0.4.0: It broke. "
+        "Mend it.",
+    )
+    assert [request.emulate for request in requests] == [None]
+
+
+def test_without_a_compiler_tensorflow_is_started_once(
+    worker: Callable[..., list[WorkerRequest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = worker(step("Relu"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr("opcheck.worker.devices.find_compiler", find_compiler)
+    report = pipeline.check("m.h5", ["metal", "directml"])
+    assert "no-such-compiler" in report.environment.notes[0]
+    assert "Install a C++17 compiler" in report.environment.notes[0]
+    assert [request.emulate for request in requests] == [None]
+    for evidence in ("traced", "both"):
+        with pytest.raises(EmulatorError):
+            pipeline.check("m.h5", ["metal"], Options(evidence=evidence))
+
+
+def test_a_timeout_is_not_tried_again(worker: Callable[..., list[WorkerRequest]]) -> None:
+    requests = worker(step("Relu"), broken=WorkerTimeoutError("Too long."))
+    with pytest.raises(WorkerTimeoutError):
+        pipeline.check("m.h5", ["metal"])
+    assert requests == []
 
 
 def test_a_stop_that_was_predicted_is_explained(
     worker: Callable[..., list[WorkerRequest]],
 ) -> None:
     """CudnnRNN has no kernel on DirectML: the report says so, and nothing is left open."""
-    stopped = msgspec.structs.replace(
-        step("CudnnRNN"), placements=(), executed=False, error="InvalidArgumentError: CudnnRNN"
-    )
-    worker(stopped, accelerators=(("GPU", "DML"),))
+    worker(stopped("CudnnRNN", error="CudnnRNN", refused=True), accelerators=(("GPU", "DML"),))
     report = pipeline.check("m.h5", ["directml"], Options(evidence="traced"))
     assert report.results[0].incomplete == ()
     assert report.results[0].summary.fails == 1
@@ -274,7 +363,7 @@ def test_on_the_device_itself_it_is_observed(
     worker: Callable[..., list[WorkerRequest]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("opcheck.pipeline.accelerator_target", lambda: "metal")
+    monkeypatch.setattr("opcheck.worker.devices.accelerator_target", lambda: "metal")
     traced = msgspec.structs.replace(
         step("Relu", "Elu"),
         placements=(DeviceLogEntry("Relu", "Relu", "CPU:0"), DeviceLogEntry("Elu", "Elu", "CPU:0")),

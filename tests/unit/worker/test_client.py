@@ -8,11 +8,18 @@ import textwrap
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from opcheck.errors import BuildError, MissingTensorFlowError, OpcheckError, WorkerError
+from opcheck.errors import (
+    BuildError,
+    MissingTensorFlowError,
+    OpcheckError,
+    WorkerError,
+    WorkerTimeoutError,
+)
 from opcheck.loading import ModelSource
-from opcheck.worker import WorkerRequest, client
+from opcheck.worker import WorkerReply, WorkerRequest, client
 
 REQUEST = WorkerRequest(ModelSource("m.h5", "hdf5", "", None, None, (), ()), ("inference",))
 REPLY = (
@@ -95,7 +102,9 @@ def test_a_hang_ends_and_leaves_no_process(worker, tmp_path: Path) -> None:
         (folder.parent / "pid").write_text(str(os.getpid()))
         time.sleep(600)
     """)
-    with pytest.raises(WorkerError, match=r"within 2 s \(it was tracing the training step\)"):
+    with pytest.raises(
+        WorkerTimeoutError, match=r"within 2 s \(it was tracing the training step\)"
+    ):
         client.run(REQUEST, timeout=2)
     pid = int((tmp_path / "pid").read_text())
     with pytest.raises(ProcessLookupError):
@@ -119,6 +128,34 @@ def test_an_interrupt_leaves_no_process(worker, tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     assert left_behind(tmp_path) == ["pid"]
+
+
+def test_two_side_by_side_and_one_of_them_crashes(
+    worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have started before either ends."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    worker(f"""
+        second = b'"metal"' in (folder / "request.json").read_bytes()
+        mine, other = ("b", "a") if second else ("a", "b")
+        (folder.parent / mine).touch()
+        while not (folder.parent / other).exists():
+            time.sleep(0.01)
+        (folder / "progress").write_text("importing\\n")
+        if second:
+            os.kill(os.getpid(), signal.SIGKILL)
+        (folder / "reply.json").write_text({REPLY!r})
+    """)
+    requests = (
+        msgspec.structs.replace(REQUEST, emulate="directml"),
+        msgspec.structs.replace(REQUEST, emulate="metal"),
+    )
+    stages: list[str] = []
+    reply, error = client.run_all(requests, timeout=20, progress=stages.append)
+    assert isinstance(reply, WorkerReply)
+    assert isinstance(error, WorkerError)
+    assert sorted(stages) == ["directml: importing", "metal: importing"]
+    assert sorted(left_behind(tmp_path)) == ["a", "b"]
 
 
 @pytest.mark.parametrize("answer", ["", "{", "[]", '{"environment": 3}', '{"steps": []}'])

@@ -1,0 +1,113 @@
+"""On which device each target's step runs here: its own, an emulated one, or only the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from opcheck.config import EvidenceChoice
+from opcheck.emulator.compiler import find_compiler
+from opcheck.errors import BuildError, EmulatorError, OpcheckError, WorkerError, WorkerTimeoutError
+from opcheck.installed import accelerator_target
+from opcheck.targets import Target
+from opcheck.worker.client import run, run_all
+from opcheck.worker.protocol import WorkerReply, WorkerRequest
+
+
+class Traces(msgspec.Struct, frozen=True):
+    """``replies`` by target, as named. ``notes`` say which targets have no device here, and why."""
+
+    replies: dict[str, WorkerReply]
+    notes: tuple[str, ...] = ()
+
+
+def trace(
+    request: WorkerRequest,
+    targets: Mapping[str, Target],
+    evidence: EvidenceChoice,
+    *,
+    timeout: float,
+    progress: Callable[[str], None],
+) -> Traces:
+    """Trace on every target's device: a process for each that is emulated, one for the others.
+
+    With ``auto``, where a device cannot be emulated, the step is traced on the CPU instead and a
+    note says so. Raises what `run_all` gives, for the other choices EmulatorError too.
+    """
+    devices = {name: _device(name, target, evidence) for name, target in targets.items()}
+    wanted = tuple(dict.fromkeys(devices.values()))
+    impossible = _no_compiler() if any(wanted) else None
+    answers: dict[str | None, WorkerReply | OpcheckError] = {}
+    if impossible is not None:
+        answers = {name: impossible for name in wanted if name is not None}
+    todo = [name for name in wanted if name not in answers]
+    requests = [msgspec.structs.replace(request, emulate=name) for name in todo]
+    answers |= zip(todo, run_all(requests, timeout=timeout, progress=progress), strict=True)
+
+    replies = {name: answer for name, answer in answers.items() if isinstance(answer, WorkerReply)}
+    failed = {name: error for name, error in answers.items() if isinstance(error, OpcheckError)}
+    for name, error in failed.items():
+        if name is None or evidence != "auto" or not _may_be_ours(error):
+            raise error
+    stopped = [name for name, reply in replies.items() if name is not None and _unexplained(reply)]
+    if (failed or stopped) and None not in replies:
+        replies[None] = run(request, timeout=timeout, progress=progress)
+    for name in stopped:
+        replies[name] = _held_against(replies[None], replies[name])
+    return Traces(
+        {name: replies[None if device in failed else device] for name, device in devices.items()},
+        _notes(failed, targets),
+    )
+
+
+def _device(name: str, target: Target, evidence: EvidenceChoice) -> str | None:
+    """The target to emulate; ``None``: the step runs on what there is."""
+    return None if evidence == "predicted" or accelerator_target() == target.plugin else name
+
+
+def _may_be_ours(error: OpcheckError) -> bool:
+    """Whether the emulated device may be to blame. Without it, the same error is the model's."""
+    return isinstance(error, (BuildError, EmulatorError, WorkerError)) and not isinstance(
+        error, WorkerTimeoutError
+    )
+
+
+def _no_compiler() -> EmulatorError | None:
+    """Told before TensorFlow is started for nothing."""
+    try:
+        find_compiler()
+    except EmulatorError as error:
+        return error
+    return None
+
+
+def _unexplained(reply: WorkerReply) -> bool:
+    """Whether a step stopped for another reason than what TensorFlow finds missing on the device.
+
+    It may be the inputs that opcheck made up: then the step stops on the CPU as well.
+    """
+    return any(step.error is not None and not step.refused for step in reply.steps)
+
+
+def _held_against(on_cpu: WorkerReply, reply: WorkerReply) -> WorkerReply:
+    failing = {step.step for step in on_cpu.steps if step.error is not None}
+    steps = tuple(
+        msgspec.structs.replace(step, fails_on_cpu=step.error is not None and step.step in failing)
+        for step in reply.steps
+    )
+    return msgspec.structs.replace(reply, steps=steps)
+
+
+def _notes(
+    failed: Mapping[str | None, OpcheckError], targets: Mapping[str, Target]
+) -> tuple[str, ...]:
+    """A line for each cause, with the targets it concerns."""
+    labels: dict[str, list[str]] = {}
+    for name, error in failed.items():
+        if name is not None:
+            labels.setdefault(str(error), []).append(targets[name].label)
+    return tuple(
+        f"Only predicted, not traced on an emulated {' or '.join(dict.fromkeys(names))}: {error}"
+        for error, names in labels.items()
+    )
