@@ -52,11 +52,12 @@ def reconcile(
     *,
     device_type: str | None = None,
     evidence: Evidence = "observed",
+    executed: bool = False,
 ) -> ReconcileResult:
     """Match ``log`` to the ops of ``graph`` by name and op type.
 
     ``device_type`` is the target's when the step ran on the target's own device or on an emulated
-    one, which ``evidence`` tells apart; else it is ``None``.
+    one, which ``evidence`` tells apart; else it is ``None``. ``executed``: it ran to its end.
     """
     traced: dict[tuple[str, str], list[str]] = defaultdict(list)
     lowered = 0
@@ -78,7 +79,9 @@ def reconcile(
         result: tuple[Placement, ...] = placements
         disagreements: tuple[Disagreement, ...] = ()
     else:
-        result, disagreements = _observed(graph, placements, traced, device_type, evidence)
+        result, disagreements = _observed(
+            graph, placements, traced, device_type, evidence, executed
+        )
     return ReconcileResult(
         result, matched, lowered, tuple(only_in_graph), tuple(only_in_trace), disagreements
     )
@@ -104,6 +107,7 @@ def _observed(
     traced: dict[tuple[str, str], list[str]],
     device_type: str,
     evidence: Evidence,
+    executed: bool,
 ) -> tuple[tuple[Placement, ...], tuple[Disagreement, ...]]:
     observed, disagreements = [], []
     for op, placement in zip(graph.ops, placements, strict=True):
@@ -111,11 +115,12 @@ def _observed(
             device.partition(":")[0]
             for device in traced.get((op.placed_as or op.id, op.op_type), ())
         }
-        if len(devices) != 1 or placement.verdict in ("fails", "unknown"):
+        fails = placement.verdict == "fails"
+        if len(devices) != 1 or placement.verdict == "unknown" or (fails and not executed):
             observed.append(placement)
             continue
         device = devices.pop()
-        predicted = "CPU" if placement.verdict == "cpu" else device_type
+        predicted = {"cpu": "CPU", "fails": "none"}.get(placement.verdict, device_type)
         if device == predicted:
             observed.append(msgspec.structs.replace(placement, evidence=evidence))
             continue

@@ -39,7 +39,12 @@ def trace(
         return Traced(predicted, _elsewhere(graph, step), None)
     evidence: Evidence = "observed" if environment.emulated is None else "emulated"
     compared = reconcile(
-        graph, predicted, step.placements, device_type=target.device_type, evidence=evidence
+        graph,
+        predicted,
+        step.placements,
+        device_type=target.device_type,
+        evidence=evidence,
+        executed=step.executed,
     )
     placements = compared.placements
     if step.error is None:

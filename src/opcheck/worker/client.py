@@ -75,6 +75,11 @@ class _Job:
     shown: int = 0
     answer: WorkerReply | OpcheckError | None = None
 
+    @property
+    def name(self) -> str:
+        """``metal@1.2.0`` for the worker that emulates it."""
+        return (self.request.emulate or "CPU").partition(",")[0]
+
 
 @contextlib.contextmanager
 def _started(request: WorkerRequest) -> Iterator[_Job]:
@@ -124,7 +129,7 @@ def _watch(
         for job in (job for job in jobs if job.answer is None):
             stages = _stages(job.folder)
             for stage in stages[job.shown :]:
-                progress(f"{job.request.emulate}: {stage}" if len(jobs) > 1 else stage)
+                progress(f"{job.name}: {stage}" if len(jobs) > 1 else stage)
             job.shown = len(stages)
             code = job.process.poll()
             if code is not None:

@@ -26,6 +26,9 @@ def first_line(error: BaseException) -> str:
     text = str(error).partition("Call arguments received by")[0]  # Keras' own appendix
     text = _FUNCTION.sub("", _OUR_ATTRS.sub("", text))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in lines:  # TensorFlow 2.15 tells first where in Python the op was made
+        if found := _REFUSED.search(line):
+            return f"{type(error).__name__}: {line[found.start() :]}"[:_LONGEST]
     # Keras 3 wraps what went wrong, layer by layer; the innermost is what it is about.
     causes = [line.partition(_CAUSE)[2] for line in lines if line.startswith(_CAUSE)]
     if causes:

@@ -52,10 +52,11 @@ def trace(function: StepFunction, log: Path, batch_size: int) -> TracedStep:
         with function.recording():
             concrete = _concrete(function)
         executed_graph = raw_graph(concrete)
+    arguments = _arguments(function, batch_size)
     _flush()
     offset = log.stat().st_size
     try:
-        concrete(*_arguments(function, batch_size))
+        concrete(*arguments)
     except Exception as failure:
         error = failure
     _flush()

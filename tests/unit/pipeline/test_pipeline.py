@@ -33,6 +33,7 @@ from opcheck.worker.protocol import (
 )
 
 X = ArgDef("x", type_attr="T")
+METAL = "metal@1.2.0,macos=13,arch=arm64,tensorflow=2.18.1"
 ACTIVATION = RawTensor("float32", (None, 64))
 
 
@@ -278,7 +279,7 @@ def test_a_step_that_stops_on_the_device_is_not_good(
     assert report.results[0].incomplete == ("The step stopped on metal@1.2.0: InternalError: oh",)
     assert report.results[0].summary.fails == 0
     assert report.verdict.exit_code == 2
-    assert [request.emulate for request in requests] == ["metal", None]
+    assert [request.emulate for request in requests] == [METAL, None]
 
 
 def test_a_step_that_stops_on_the_cpu_too_says_nothing_of_the_target(
@@ -308,7 +309,7 @@ def test_the_op_that_the_device_refuses_fails(worker: Callable[..., list[WorkerR
     assert "No OpKernel was registered" in elu.reason.message
     assert [finding.code for finding in report.results[0].findings] == ["OPC110"]
     assert (report.results[0].incomplete, report.verdict.exit_code) == ((), 1)
-    assert [request.emulate for request in requests] == ["metal"]
+    assert [request.emulate for request in requests] == [METAL]
 
 
 @pytest.mark.parametrize("kind", [EmulatorError, WorkerError, BuildError])
