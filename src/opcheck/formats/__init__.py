@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from opcheck.formats import comparison, inspection, json, text
+from opcheck.formats import comparison, github, inspection, json, junit, markdown, sarif, text
 from opcheck.formats.style import Style
 from opcheck.report import Inspection, Report
 from opcheck.report.comparison import Comparison
@@ -13,7 +13,14 @@ from opcheck.report.comparison import Comparison
 __all__ = ["COMPARISON_FORMATS", "FORMATS", "INSPECTION_FORMATS", "Style"]
 
 FORMATS: Mapping[str, Callable[[Report, Style], str]] = MappingProxyType(
-    {"text": text.render, "json": json.render}
+    {
+        "text": text.render,
+        "json": json.render,
+        "markdown": markdown.render,
+        "sarif": sarif.render,
+        "junit": junit.render,
+        "github": github.render,
+    }
 )
 
 INSPECTION_FORMATS: Mapping[str, Callable[[Inspection, Style], str]] = MappingProxyType(

@@ -11,15 +11,16 @@ from opcheck.formats.numbers import count, times
 from opcheck.formats.style import Style
 from opcheck.formats.tables import paragraph, shortened, table
 from opcheck.report import Op, Result
+from opcheck.worker.protocol import Step
 
 _MOST_ROWS = 40
-_SHORT = {"inference": "infer", "training": "train"}
+SHORT_STEPS: dict[Step, str] = {"inference": "infer", "training": "train"}
 _WORST_FIRST = {"fails": 0, "unknown": 1, "cpu": 2, "host-pinned": 3}
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """What the ops of one row have in common."""
+class Kind:
+    """What the ops of one row have in common; names are fit to print."""
 
     layer: str
     op: str
@@ -28,10 +29,32 @@ class _Kind:
     reason: str
 
 
-def fallback_lines(results: Sequence[Result], style: Style) -> list[str]:
+@dataclass(frozen=True)
+class Row:
+    """``counts``: how many such ops each step has. ``message`` is the reason of the first."""
+
+    kind: Kind
+    counts: tuple[int, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Fallbacks:
+    """What leaves the accelerator in the steps that were analysed.
+
+    ``minor``: the kinds of ops of little weight and how many, the most frequent first.
+    """
+
+    steps: tuple[Step, ...]
+    rows: tuple[Row, ...]
+    minor: tuple[tuple[str, int], ...]
+
+
+def fallbacks(results: Sequence[Result]) -> Fallbacks:
     """The results are those of one target, one a step; each op is counted for each step."""
-    first_of: dict[_Kind, Op] = {}
-    matter: Counter[tuple[_Kind, str]] = Counter()
+    results = [result for result in results if result.ops]
+    first_of: dict[Kind, Op] = {}
+    matter: Counter[tuple[Kind, Step]] = Counter()
     minor: Counter[str] = Counter()
     for result in results:
         seen: Counter[str] = Counter()
@@ -43,11 +66,30 @@ def fallback_lines(results: Sequence[Result], style: Style) -> list[str]:
             elif op.leaves:
                 seen[f"{printable(op.op)} {dtype(op)}".rstrip()] += 1
         minor |= seen  # the same small ops come back in the next step: show the larger count
-    lines = _table(first_of, matter, results, style) if first_of else []
-    if minor:
-        kinds = [f"{name} {times(str(n))}" if n > 1 else name for name, n in minor.most_common()]
-        text = f"{count(sum(minor.values()), 'op')} of little weight: {shortened(kinds, 8)}."
-        lines += paragraph(text, width=style.width)
+    steps = tuple(result.step for result in results)
+    rows = tuple(
+        Row(
+            kind,
+            tuple(matter[kind, step] for step in steps),
+            printable(first_of[kind].reason.message),
+        )
+        for kind in _ordered(list(first_of))
+    )
+    return Fallbacks(steps, rows, tuple(minor.most_common()))
+
+
+def minor_sentence(minor: Sequence[tuple[str, int]]) -> str:
+    """``84 ops of little weight: AddV2 int64 x21, ...``, of at most eight kinds."""
+    kinds = [f"{name} {times(str(n))}" if n > 1 else name for name, n in minor]
+    return f"{count(sum(n for _, n in minor), 'op')} of little weight: {shortened(kinds, 8)}."
+
+
+def fallback_lines(results: Sequence[Result], style: Style) -> list[str]:
+    """As text: a table, and a sentence on the ops of little weight."""
+    found = fallbacks(results)
+    lines = _table(found, style) if found.rows else []
+    if found.minor:
+        lines += paragraph(minor_sentence(found.minor), width=style.width)
     return lines
 
 
@@ -58,9 +100,9 @@ def dtype(op: Op) -> str:
     return "/".join(map(printable, dict.fromkeys(flat)))
 
 
-def _kind(op: Op) -> _Kind:
+def _kind(op: Op) -> Kind:
     stand_in = op.reason.code == "opaque"  # its ops are not the layer's own
-    return _Kind(
+    return Kind(
         layer=printable(op.layer or "-"),
         op="(stand-in)" if stand_in else printable(op.op),
         dtype="-" if stand_in else dtype(op),
@@ -69,32 +111,25 @@ def _kind(op: Op) -> _Kind:
     )
 
 
-def _table(
-    first_of: dict[_Kind, Op],
-    matter: Counter[tuple[_Kind, str]],
-    results: Sequence[Result],
-    style: Style,
-) -> list[str]:
-    steps = [result.step for result in results if result.ops]
-    kinds = _ordered(list(first_of))
+def _table(found: Fallbacks, style: Style) -> list[str]:
     rows: list[list[str]] = []
     layer = None
-    for kind in kinds[:_MOST_ROWS]:
-        counts = "/".join(str(matter[kind, step]) for step in steps)
-        reason = printable(first_of[kind].reason.message)
+    for row in found.rows[:_MOST_ROWS]:
+        kind = row.kind
         name = kind.layer if kind.layer != layer else ""
-        rows.append([name, f"{kind.op} {times(counts)}", kind.dtype, kind.verdict, reason])
+        counts = times("/".join(map(str, row.counts)))
+        rows.append([name, f"{kind.op} {counts}", kind.dtype, kind.verdict, row.message])
         layer = kind.layer
-    op = f"op {times('/'.join(_SHORT[step] for step in steps))}"
+    op = f"op {times('/'.join(SHORT_STEPS[step] for step in found.steps))}"
     headers = ("layer", op, "dtype", "verdict", "reason")
     lines = table(headers, rows, width=style.width, wrap={"layer": 1, "reason": 2})
-    hidden = len(kinds) - _MOST_ROWS
+    hidden = len(found.rows) - _MOST_ROWS
     if hidden > 0:
         lines.append(f"... and {hidden} more rows; --format json has every op.")
     return lines
 
 
-def _ordered(kinds: list[_Kind]) -> list[_Kind]:
+def _ordered(kinds: list[Kind]) -> list[Kind]:
     """Layers stay together, those with the worst verdict first, otherwise as in the graph."""
     rank: dict[str, int] = {}
     for kind in kinds:

@@ -26,7 +26,7 @@ def render(report: Report, style: Style) -> str:
         _verdicts(report, style),
         _layers(report, style),
         _hazards(report, style),
-        *(_fallbacks(results, style) for results in _by_target(report)),
+        *(_fallbacks(results, style) for results in by_target(report)),
         _findings(report, style),
         _assumed(report, style),
         _conclusion(report, style),
@@ -142,11 +142,11 @@ def _hazards(report: Report, style: Style) -> list[str]:
     return [style.paint("Hazards", "bold"), *hazard_lines(report.model.hazards, style)]
 
 
-def _by_target(report: Report) -> Iterator[list[Result]]:
-    by_target: dict[str, list[Result]] = {}
+def by_target(report: Report) -> Iterator[list[Result]]:
+    grouped: dict[str, list[Result]] = {}
     for result in report.results:
-        by_target.setdefault(result.description, []).append(result)
-    yield from by_target.values()
+        grouped.setdefault(result.description, []).append(result)
+    yield from grouped.values()
 
 
 def _fallbacks(results: list[Result], style: Style) -> list[str]:
@@ -203,13 +203,22 @@ def _assumed(report: Report, style: Style) -> list[str]:
 
 
 def _conclusion(report: Report, style: Style) -> list[str]:
-    text, colour = _verdict(report)
-    limits = (f.message for f in report.verdict.failures if f.kind == "limit")
-    said = (*limits, *_accepted(report), *report.verdict.notes)
+    text, colour = conclusion(report)
     return [
-        *(line for note in said for line in paragraph(printable(note), width=style.width)),
+        *(
+            line
+            for note in remarks(report)
+            for line in paragraph(printable(note), width=style.width)
+        ),
         *(style.paint(line, colour) for line in paragraph(text, width=style.width)),
     ]
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """What belongs beside the verdict: limits that are exceeded, what was accepted or let pass."""
+    yield from (f.message for f in report.verdict.failures if f.kind == "limit")
+    yield from _accepted(report)
+    yield from report.verdict.notes
 
 
 def _accepted(report: Report) -> Iterator[str]:
@@ -225,7 +234,8 @@ def _accepted(report: Report) -> Iterator[str]:
         yield f"{what}: {count(number, 'finding')} ({accepted.reason})."
 
 
-def _verdict(report: Report) -> tuple[str, Colour]:
+def conclusion(report: Report) -> tuple[str, Colour]:
+    """The verdict in words: ``FAILED: 3 errors and 1 warning.``"""
     verdict = report.verdict
     found = _counted(report)
     gaps = len({(f.target, f.step) for f in verdict.failures if f.kind == "incomplete"})
