@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
+from packaging.version import Version
 
 from opcheck.errors import ExtractError
 from opcheck.extract import runtime
+from opcheck.extract.apple import Gates
 from opcheck.extract.image import SLIDE, Image, Import, Segment
 from opcheck.extract.library import load
 from opcheck.extract.machine import Fault, Handler, Machine
@@ -53,6 +56,27 @@ def test_an_import_is_answered() -> None:
 
 def test_an_unknown_import_answers_zero() -> None:
     assert machine(CALL_IMPORT, ("launch_missiles",)).call(SLIDE, 7) == 0
+
+
+def test_what_runs_once_runs() -> None:
+    # call [rip + 0xffa] = GOT; ret; at 16: lea rax, [rdi + 1]; ret
+    m = machine(CALL_IMPORT + "90" * 9 + "48 8d 47 01 c3", ("dispatch_once_f",))
+    predicate = m.alloc(8)
+    assert m.call(SLIDE, predicate, 41, SLIDE + 16) == 42
+    assert m.call(SLIDE, predicate, 41, SLIDE + 16) == 0
+    with pytest.raises(Fault, match="UNMAPPED"):
+        m.call(SLIDE, m.alloc(8), 0, 0xDEAD0000)
+
+
+@pytest.mark.parametrize(("macos", "answer"), [("12.3", 1), ("12.2", 0), ("13", 1)])
+def test_a_check_for_macos_is_answered_and_noted(macos: str, answer: int) -> None:
+    gates = Gates(Version(macos))
+    m = machine(CALL_IMPORT, ("dlsym",), gates.handlers())
+    assert m.call(SLIDE, 0, m.put(b"launch_missiles\0")) == 0
+    check = m.call(SLIDE, 0, m.put(b"_availability_version_check\0"))
+    ios_15_4_or_macos_12_3 = m.put(struct.pack("<4I", 2, 0xF0400, 1, 0xC0300))
+    assert m.call(check, 2, ios_15_4_or_macos_12_3) == answer
+    assert gates.asked == {Version("12.3")}
 
 
 def test_the_library_can_be_called_again_after_a_fault() -> None:

@@ -94,6 +94,10 @@ class Cpu:
     def pc(self) -> int:
         return self._uc.reg_read(self._pc)
 
+    def jump(self, address: int) -> None:
+        """From a callback of `on_execute`: go on at ``address``."""
+        self._uc.reg_write(self._pc, address)
+
     def on_execute(self, first: int, last: int, callback: Callable[[int], None]) -> None:
         """Call back with the address before each instruction from ``first`` to ``last``."""
         self._uc.hook_add(

@@ -32,7 +32,8 @@ def extract_file(path: Path, arch: Arch | None = None) -> Extracted:
         with wheels.unpacked(path, wheels.core_libraries(path)) as libraries:
             return _core(extract_core(libraries, arch))
     with wheels.unpacked(path, [wheels.plugin_library(path)]) as (library,):
-        return Extracted(extract_plugin(library, arch).kernels)
+        oldest = wheels.oldest_macos(path.name)
+        return Extracted(extract_plugin(library, arch, oldest=oldest).kernels)
 
 
 def _holds_plugin(wheel: Path) -> bool:

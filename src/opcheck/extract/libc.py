@@ -117,6 +117,26 @@ def _guard_release(m: Machine) -> None:
     m.write(m.arg(0), b"\1")
 
 
+def _once(m: Machine, function: int, argument: int) -> int | None:
+    """A predicate that is done is -1, as in <dispatch/once.h>: inlined callers look at it."""
+    done = m.word(m.arg(0)) == 2**64 - 1
+    m.set_word(m.arg(0), 2**64 - 1)
+    if done:
+        return 0
+    m.jump(function, argument)
+    return None
+
+
+def _dispatch_once(m: Machine) -> int | None:
+    """``dispatch_once(predicate, block)``; a block's function is its third word."""
+    return _once(m, m.word(m.arg(1) + 16), m.arg(1))
+
+
+def _dispatch_once_f(m: Machine) -> int | None:
+    """``dispatch_once_f(predicate, context, function)``."""
+    return _once(m, m.arg(2), m.arg(1))
+
+
 def _throw(m: Machine) -> None:
     """``__cxa_throw(object, type_info, destructor)``; a type_info holds its name second."""
     raise Fault(f"it threw {m.text(m.word(m.arg(1) + 8))}")
@@ -156,6 +176,8 @@ HANDLERS: dict[str, Handler] = {
     "strlen": _strlen,
     "__cxa_guard_acquire": _guard_acquire,
     "__cxa_guard_release": _guard_release,
+    "dispatch_once": _dispatch_once,
+    "dispatch_once_f": _dispatch_once_f,
     "__cxa_throw": _throw,
     "_Unwind_Resume": _abort,
     "abort": _abort,

@@ -57,6 +57,8 @@ class Machine:
         self._cpu = Cpu(self.image.arch)
         self._heap_top = self._heap_mapped = _HEAP
         self._stub_names = [""]  # the first stub is nobody's: see `nothing`
+        self.unanswered: set[str] = set()
+        """The functions that were called and have no handler."""
         self._error: Exception | None = None
         self._calls = 0
         try:
@@ -70,6 +72,11 @@ class Machine:
     def nothing(self) -> int:
         """The address of a function that does nothing and returns 0."""
         return _STUBS
+
+    def stub(self, name: str) -> int:
+        """The address of a function that a handler answers, as ``dlsym`` gives it; 0 of another."""
+        known = name in self._handlers and name in self._stub_names
+        return _STUBS + self._stub_names.index(name) * _STUB_SIZE if known else 0
 
     # -- memory ---------------------------------------------------------------------------
 
@@ -130,6 +137,12 @@ class Machine:
         """The other half of a two-word result; the handler returns the first."""
         self._cpu.set_second_result(value)
 
+    def jump(self, address: int, *args: int) -> None:
+        """From a handler: instead of returning to the caller, let it have called ``address``."""
+        for index, value in enumerate(args):
+            self._cpu.set_argument(index, value)
+        self._cpu.jump(address)
+
     def call(self, address: int, *args: int) -> int:
         """Run the function at ``address`` to its end; a `Fault` says why it stopped early."""
         for index, value in enumerate(args):
@@ -166,7 +179,8 @@ class Machine:
         addresses: dict[str, int] = {}
         for image in reversed(self.images):
             addresses |= image.symbols
-        for name in sorted({i.symbol for image in self.images for i in image.imports}):
+        imports = {i.symbol for image in self.images for i in image.imports}
+        for name in sorted(imports | self._handlers.keys()):
             if name in self._handlers or (name not in addresses and name not in objects):
                 addresses[name] = _STUBS + len(self._stub_names) * _STUB_SIZE
                 self._stub_names.append(name)
@@ -198,7 +212,9 @@ class Machine:
         handler = self._handlers.get(name)
         if handler is not None:
             self._run(name, handler)
-        elif not _CONSTRUCTOR.match(name):
+            return
+        self.unanswered.add(name)
+        if not _CONSTRUCTOR.match(name):
             self._cpu.set_result(0)
 
     def _run(self, name: str, handler: Handler) -> None:

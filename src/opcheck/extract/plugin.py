@@ -26,6 +26,7 @@ from opcheck.extract.recorder import Recorder
 from opcheck.targets.kernels import KernelDef
 
 T = TypeVar("T")
+_ANY_MACOS = Version("0")
 
 OPTIMIZERS = (
     "disable_model_pruning", "implementation_selector", "function_optimization",
@@ -55,15 +56,24 @@ class PluginFacts(msgspec.Struct, frozen=True):
     defines: tuple[str, ...]
     """Ops that the plugin defines itself."""
     kernels: tuple[KernelDef, ...]
+    asked: tuple[str, ...]
+    """The versions of macOS that it looks for before it registers a kernel."""
+    unanswered: tuple[str, ...]
+    """The functions that it called while it registered and that got 0 for an answer."""
 
 
 def extract_plugin(
-    path: Path, arch: Arch | None = None, tensorflow: str | None = None
+    path: Path,
+    arch: Arch | None = None,
+    tensorflow: str | None = None,
+    oldest: Version | None = None,
 ) -> PluginFacts:
     """Run the plugin's entry points once for every answer its system checks can get.
 
     ``tensorflow`` is the version that reads the optimizer switches: most plugins do not say which
     layout they wrote. Without it such a plugin's switches stay unknown, and are left out.
+    ``oldest`` is the first macOS that the plugin can be installed on: what that one has, no kernel
+    says that it requires.
     """
     image = load(path, arch)
     if "TF_InitKernel" not in image.symbols:
@@ -73,29 +83,58 @@ def extract_plugin(
         )
     full = _Run(image, apple.Gates())
     full.init_kernels()
-    kernels = _with_requirements(image, full)
+    unanswered = full.machine.unanswered - {""}
+    kernels, asked = _on_every_system(image, full, oldest or _ANY_MACOS)
     platform, device_type = _or_explain(path, "SE_InitPlugin", full.init_platform)
     switches = (
         _or_explain(path, "TF_InitGraph", lambda: full.init_graph(tensorflow))
         if "TF_InitGraph" in image.symbols
         else ()
     )
-    return PluginFacts(image.arch, platform, device_type, switches, tuple(full.defines), kernels)
+    return PluginFacts(
+        image.arch,
+        platform,
+        device_type,
+        switches,
+        tuple(full.defines),
+        kernels,
+        asked=tuple(str(version) for version in sorted(asked)),
+        unanswered=tuple(sorted(unanswered)),
+    )
 
 
-def _with_requirements(image: Image, full: _Run) -> tuple[KernelDef, ...]:
-    """Compare the run in which every check succeeds with those in which one fails."""
-    requires: dict[KernelDef, list[tuple[str, str]]] = {k: [] for k in full.kernels}
-    for gate in full.gates.asked:
-        other = _Run(image, apple.Gates(closed=frozenset({gate})))
-        other.init_kernels()
-        need, without = apple.requirement(gate)
-        for kernel in Counter(full.kernels) - Counter(other.kernels):
-            requires[kernel].append(need)
-        for kernel in Counter(other.kernels) - Counter(full.kernels):
-            requires.setdefault(kernel, []).append(without)
-    rows = [*full.kernels] + [k for k in requires if k not in set(full.kernels)]
-    return tuple(msgspec.structs.replace(k, requires=tuple(requires[k])) for k in rows)
+def _on_every_system(
+    image: Image, newest: _Run, oldest: Version
+) -> tuple[tuple[KernelDef, ...], frozenset[Version]]:
+    """The kernels of every macOS that a check of the plugin tells from another, each with the
+    versions that have it: the plugin is run as on the oldest, and on each later one that it asks
+    for. All that it asks for comes second."""
+    runs: dict[Version, Counter[KernelDef]] = {}
+    asked = set(newest.gates.asked)
+    while missing := {max(version, oldest) for version in (oldest, *asked)} - runs.keys():
+        run = _Run(image, apple.Gates(missing.pop()))
+        run.init_kernels()
+        asked |= run.gates.asked
+        runs[run.gates.macos] = Counter(run.kernels)
+    found = []
+    for kernel in dict.fromkeys(k for version in sorted(runs, reverse=True) for k in runs[version]):
+        counts = [runs[version][kernel] for version in sorted(runs)]
+        for number in range(max(counts)):
+            there = [count > number for count in counts]
+            requires = _requirement(sorted(runs), there)
+            found.append(msgspec.structs.replace(kernel, requires=requires))
+    return tuple(found), frozenset(asked)
+
+
+def _requirement(versions: list[Version], there: list[bool]) -> tuple[tuple[str, str], ...]:
+    """The one range of versions where a kernel is there, as what a system must be."""
+    first = there.index(True)
+    end = first + sum(there)
+    if not all(there[first:end]):
+        raise ExtractError("The plugin has a kernel on two macOS versions, and not between them.")
+    since = [("macos", f">={versions[first]}")] if first else []
+    before = [("macos", f"<{versions[end]}")] if end < len(versions) else []
+    return tuple(since + before)
 
 
 def _or_explain(path: Path, function: str, run: Callable[[], T]) -> T:
@@ -139,6 +178,7 @@ class _Run:
             return
 
     def init_kernels(self) -> None:
+        self.machine.unanswered.clear()
         path = self.machine.image.path
         _or_explain(
             path, "TF_InitKernel", lambda: self.machine.call(self._symbols["TF_InitKernel"])

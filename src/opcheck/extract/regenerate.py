@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from packaging.version import Version
 
 from opcheck.errors import ExtractError
 from opcheck.extract import wheels
@@ -84,7 +85,11 @@ def _plugin(row: PluginRow) -> RegistryFile:
     wheel = wheels.fetch(row.wheel, row.sha256)
     member = wheels.plugin_library(wheel)
     with wheels.unpacked(wheel, [member]) as (library,):
-        facts = extract_plugin(library, tensorflow=_version(_core_row(row.pairing[0].core).wheel))
+        facts = extract_plugin(
+            library,
+            tensorflow=_version(_core_row(row.pairing[0].core).wheel),
+            oldest=wheels.oldest_macos(row.wheel),
+        )
     ops = {k.op for k in facts.kernels}
     return RegistryFile(
         schema=store.SCHEMA,
@@ -219,11 +224,12 @@ def _made(name: str) -> bool:
 def _os_versions(row: PluginRow, plugin: RegistryFile) -> tuple[str, ...]:
     """The macOS branches, newest first: the wheel's own minimum and every version that a
     kernel requires."""
-    if "-macosx_" not in row.wheel:
+    oldest = wheels.oldest_macos(row.wheel)
+    if oldest is None:
         return ()
-    versions = {int(row.wheel.split("-macosx_")[1].split("_")[0])}
+    versions = {Version(str(oldest.major))}
     for kernel in plugin.kernels():
-        versions |= {int(v.strip("<>=")) for what, v in kernel.requires if what == "macos"}
+        versions |= {Version(v.strip("<>=")) for what, v in kernel.requires if what == "macos"}
     return tuple(str(v) for v in sorted(versions, reverse=True))
 
 

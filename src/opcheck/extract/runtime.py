@@ -23,6 +23,8 @@ def objects(symbols: Iterable[str]) -> dict[str, Object]:
             found[symbol] = libcxx.OBJECTS[symbol]
         elif symbol.startswith("_ZTV"):
             found[symbol] = _vtable
+        elif symbol.startswith("_ZTT"):
+            found[symbol] = _vtables
         elif symbol.startswith("_ZTI"):
             found[symbol] = _type_info(symbol.removeprefix("_ZTI"))
     return found
@@ -35,6 +37,12 @@ def _canary(m: Machine) -> int:
 def _vtable(m: Machine) -> int:
     """Every method does nothing."""
     return m.put(bytes(16) + m.nothing.to_bytes(8, "little") * 64)
+
+
+def _vtables(m: Machine) -> int:
+    """The virtual tables of a class with virtual bases; each base is at offset 0."""
+    table = m.put(bytes(32) + m.nothing.to_bytes(8, "little") * 64)
+    return m.put((table + 32).to_bytes(8, "little") * 16)
 
 
 def _type_info(name: str) -> Object:

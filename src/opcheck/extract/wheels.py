@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 from platformdirs import user_cache_path
 
 from opcheck.errors import ExtractError
@@ -83,6 +84,12 @@ def plugin_library(wheel: Path) -> str:
             f"{wheel.name} holds {len(found)} libraries in tensorflow-plugins; a plugin has one."
         )
     return found[0]
+
+
+def oldest_macos(wheel: str) -> Version | None:
+    """The first macOS that pip installs a wheel on, by its name; None for another system's."""
+    tag = re.search(r"-macosx_(\d+)_(\d+)_", wheel)
+    return Version(".".join(tag.groups())) if tag else None
 
 
 def core_libraries(wheel: Path) -> tuple[str, ...]:

@@ -34,13 +34,15 @@ def test_one_op_and_since_when(opcheck: Opcheck) -> None:
 
 
 def test_what_went_and_came_back(opcheck: Opcheck) -> None:
-    """ArgMax is in the wheels of 0.4.0 to 0.6.0 and in that of 1.2.0 (targets/data)."""
-    out = opcheck("ops", "metal", "--op", "ArgMax").out
-    assert {row[-1] for row in cells(out, "GPU")} == {"0.4.0 to 0.6.0, 1.2.0"}
-    out = opcheck("ops", "metal@1.0.0", "--op", "ArgMax").out
-    assert "no kernel for ArgMax on GPU. It falls back to the CPU" in out
-    assert "Not on metal@1.0.0, but on other versions of metal" in out
-    assert {row[-1] for row in cells(out, "GPU")} == {"0.4.0 to 0.6.0, 1.2.0"}
+    """Abs of float16 is in the wheel of 0.5.1, and again from 0.8.0 on (targets/data)."""
+    since = {row[2]: row[-1] for row in cells(opcheck("ops", "metal", "--op", "Abs").out, "GPU")}
+    assert since["T: float16"] == "0.5.1, 0.8.0"
+    here, _, other = opcheck("ops", "metal@0.6.0", "--op", "Abs").out.partition(
+        "Not on metal@0.6.0"
+    )
+    assert "float16" not in here
+    assert "but on other versions of metal" in other
+    assert ["T: float16", "-", "0.5.1, 0.8.0"] in [row[2:] for row in cells(other, "GPU")]
 
 
 def test_one_op_of_an_old_version_tells_what_came_later(opcheck: Opcheck) -> None:
