@@ -136,7 +136,7 @@ def _judge(
         for op, where, each in zip(ops.ops, placements, costs.ops, strict=True)
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, gaps, costs.step), step, compared)
+    return build.result(subject(placed, gaps, costs.step, costs.flows), step, compared)
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from opcheck.config import Options
-from opcheck.cost import StepCost, assess, op_cost
+from opcheck.cost import LayerFlow, StepCost, assess, op_cost
 from opcheck.graph import Edge, LayerNode, ModelGraph, OpNode, TensorSpec
 from opcheck.graph.types import Shape
 from opcheck.loading.types import Hazard, ModelSource
@@ -71,16 +71,18 @@ def make_op(
     return PlacedOp(node, placement, severity(node, placement), op_cost(node))
 
 
-def costed(ops: tuple[PlacedOp, ...]) -> tuple[tuple[PlacedOp, ...], StepCost | None]:
+def costed(
+    ops: tuple[PlacedOp, ...],
+) -> tuple[tuple[PlacedOp, ...], StepCost | None, tuple[LayerFlow, ...]]:
     """Each op feeds the next."""
     if not ops:
-        return ops, None
+        return ops, None, ()
     nodes = tuple(op.node for op in ops)
     edges = tuple(Edge(a.id, 0, b.id, 0) for a, b in pairwise(nodes))
     graph = ModelGraph("step", (), nodes, edges, MappingProxyType({}))
     costs = assess(graph, tuple(op.placement for op in ops), batch=2)
     pairs = zip(ops, costs.ops, strict=True)
-    return tuple(replace(op, cost=cost) for op, cost in pairs), costs.step
+    return tuple(replace(op, cost=cost) for op, cost in pairs), costs.step, costs.flows
 
 
 def make_source(**changes: object) -> ModelSource:
@@ -201,8 +203,8 @@ def make_report(fail_on: str = "error") -> Report:
     def subject(
         target: Target, step: TracedStep, ops: tuple[PlacedOp, ...], gaps: tuple[str, ...] = ()
     ) -> Subject:
-        ops, cost = costed(ops)
-        return Subject(source, reply.layers, ENVIRONMENT, target, step.step, ops, gaps, cost)
+        ops, *costs = costed(ops)
+        return Subject(source, reply.layers, ENVIRONMENT, target, step.step, ops, gaps, *costs)
 
     def compared(ops: tuple[PlacedOp, ...]) -> ReconcileResult:
         return ReconcileResult(tuple(op.placement for op in ops), len(ops), 0, (), ())
@@ -258,8 +260,8 @@ def make_clean_report() -> Report:
             "sgd/AddV2", "AddV2", "cpu", INT64, role="optimizer", dtypes={"T": "int64"}, shape=()
         ),
     )
-    ops, cost = costed(ops)
-    subject = Subject(source, layers, ENVIRONMENT, target, "training", ops, (), cost)
+    ops, *costs = costed(ops)
+    subject = Subject(source, layers, ENVIRONMENT, target, "training", ops, (), *costs)
     compared = ReconcileResult(tuple(op.placement for op in ops), len(ops), 0, (), ())
     report = build.report(source, reply, (target,), [build.result(subject, step, compared)])
     return judged(report, "error")

@@ -5,6 +5,6 @@ Where each count comes from is said in formulas.py, crossings.py and partitions.
 
 from opcheck.cost.ops import op_cost
 from opcheck.cost.step import StepCosts, assess
-from opcheck.cost.types import ExpensiveOp, OpCost, StepCost
+from opcheck.cost.types import ExpensiveOp, LayerFlow, OpCost, StepCost
 
-__all__ = ["ExpensiveOp", "OpCost", "StepCost", "StepCosts", "assess", "op_cost"]
+__all__ = ["ExpensiveOp", "LayerFlow", "OpCost", "StepCost", "StepCosts", "assess", "op_cost"]

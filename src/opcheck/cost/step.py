@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from opcheck.cost.crossings import Crossing, crossings
+from opcheck.cost.flows import layer_flows
 from opcheck.cost.ops import op_cost
 from opcheck.cost.partitions import partitions
-from opcheck.cost.types import ExpensiveOp, OpCost, StepCost
+from opcheck.cost.types import ExpensiveOp, LayerFlow, OpCost, StepCost
 from opcheck.graph import ModelGraph, OpNode
 from opcheck.placement.types import Placement
 
@@ -28,6 +29,7 @@ class StepCosts(msgspec.Struct, frozen=True):
 
     ops: tuple[OpCost, ...]
     step: StepCost
+    flows: tuple[LayerFlow, ...]
 
 
 def assess(graph: ModelGraph, placements: Sequence[Placement], *, batch: int) -> StepCosts:
@@ -56,7 +58,7 @@ def assess(graph: ModelGraph, placements: Sequence[Placement], *, batch: int) ->
         for op, where, cost in zip(graph.ops, placements, costs, strict=True)
         if op.live
     ]
-    return StepCosts(costs, _step(graph, live, copies, batch))
+    return StepCosts(costs, _step(graph, live, copies, batch), layer_flows(graph, copies))
 
 
 def _runs(op: OpNode, graph: ModelGraph) -> int | None:

@@ -46,6 +46,21 @@ class OpCost(msgspec.Struct, frozen=True, kw_only=True):
 NOT_COUNTED = OpCost(unknown="it was not counted")
 
 
+class LayerFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """From one layer to another, or within one; ``None`` is what belongs to no layer.
+
+    ``data``: a tensor of the forward pass flows so. ``crossings``: copies per step, of any pass,
+    from the one's ops for the other's; ``crossing_bytes``: their size, ``None`` when unknown. A
+    copy that serves several layers counts for each.
+    """
+
+    source: str | None
+    target: str | None
+    data: bool
+    crossings: int
+    crossing_bytes: int | None
+
+
 class ExpensiveOp(msgspec.Struct, frozen=True, kw_only=True):
     """A fallback among the most expensive, with what it costs per step (``None``: unknown)."""
 

@@ -94,6 +94,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
         incomplete=subject.gaps,
         notes=traced.notes,
         match_reason=subject.target.match_reason,
+        flows=subject.flows,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from opcheck.config import FailOn
-from opcheck.cost.types import OpCost, StepCost
+from opcheck.cost.types import LayerFlow, OpCost, StepCost
 from opcheck.graph import LayerNode, Role
 from opcheck.loading.types import Hazard, ModelFormat
 from opcheck.placement.types import Evidence, Reason, Verdict
@@ -151,7 +151,8 @@ class Result(msgspec.Struct, frozen=True):
 
     ``evidence`` is the strongest that any op of the step has (each op says its own), ``null`` when
     there are no ops. ``match_reason`` says why ``match`` is not ``exact``, empty when it is.
-    ``incomplete`` says in words what could not be determined; empty when everything was.
+    ``incomplete`` says in words what could not be determined; empty when everything was. ``flows``
+    is the graph of the layers: what flows from one to another.
     """
 
     target: str
@@ -172,6 +173,7 @@ class Result(msgspec.Struct, frozen=True):
     incomplete: tuple[str, ...]
     notes: tuple[str, ...]
     match_reason: str = ""
+    flows: tuple[LayerFlow, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):

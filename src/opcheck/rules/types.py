@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from opcheck.cost.types import NOT_COUNTED, OpCost, StepCost
+from opcheck.cost.types import NOT_COUNTED, LayerFlow, OpCost, StepCost
 from opcheck.placement.types import Placement, Reason
 from opcheck.rules.fingerprints import unnumbered
 
@@ -65,7 +65,7 @@ class Subject:
     """What a rule looks at: one step of one model on one target.
 
     ``gaps`` says in words what of the step could not be analysed; empty when everything was.
-    ``cost`` is the whole step's, ``None`` when there are no ops.
+    ``cost`` is the whole step's, ``None`` when there are no ops; ``flows`` are between its layers.
     """
 
     source: ModelSource
@@ -76,6 +76,7 @@ class Subject:
     ops: tuple[PlacedOp, ...]
     gaps: tuple[str, ...] = ()
     cost: StepCost | None = None
+    flows: tuple[LayerFlow, ...] = ()
 
     def stable(self, layer: str | None) -> str | None:
         """A layer's path as fingerprints have it: without the numbers that Keras gave."""
