@@ -1,6 +1,6 @@
 """Unicorn's emulated CPU with a typed face; the two instruction sets differ only here."""
 
-# Unicorn's Python binding has no annotations; this file is the one place that calls it.
+# Unicorn's Python binding has no annotations; only this file and avx.py call it.
 # mypy: disable-error-code="no-untyped-call, attr-defined, name-defined, no-any-return"
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import unicorn
 from unicorn import arm64_const as arm
 from unicorn import x86_const as x86
 
+from opcheck.extract.avx import Avx
 from opcheck.extract.image import Arch
 
 RETURN = 0x7F00_0000_0000
@@ -48,6 +49,7 @@ class Cpu:
             self._sp, self._pc = x86.UC_X86_REG_RSP, x86.UC_X86_REG_RIP
             self._uc.reg_write(x86.UC_X86_REG_FS_BASE, _TLS + _TLS_SIZE // 2)
             self.ret = b"\xc3"
+            Avx(self._uc)
         self.map(_TLS, _TLS_SIZE)
         self.map(RETURN, _PAGE)
 
