@@ -67,6 +67,13 @@ def tf(session: nox.Session, tensorflow: str) -> None:
     session.run("pytest", "tests/tf", *session.posargs)
 
 
+@nox.session(python="3.10", allow_parallel=True)
+def directml(session: nox.Session) -> None:
+    """The registry of DirectML's plugin, captured; it loads without a GPU, on x86-64 Linux."""
+    session.install("--editable", ".[test,directml]")
+    session.run("pytest", "tests/tf/test_capture.py", *session.posargs)
+
+
 @nox.session(python=list(PYTHONS), allow_parallel=True)
 def unit(session: nox.Session) -> None:
     """Without TensorFlow and without the extras: the command must work on the core alone."""

@@ -10,6 +10,7 @@
     |   |-- MissingTensorFlowError         no TensorFlow in this environment
     |   |-- EmulatorError                  the emulated accelerator could not be built or loaded
     |-- UnknownTargetError        exit 2   no registry for that plugin or version
+    |-- CaptureError              exit 2   no accelerator plugin here whose kernels could be taken
     |-- ExtractError              exit 2   a wheel or library is not a plugin we can read
     |-- UsageError                exit 3   wrong option, wrong configuration
 
@@ -93,6 +94,12 @@ class UnknownTargetError(OpcheckError):
     """No kernel registry is known for this plugin or this version of it."""
 
     slug = "unknown-target"
+
+
+class CaptureError(OpcheckError):
+    """No accelerator plugin is installed here, or TensorFlow cannot load it."""
+
+    slug = "capture-failed"
 
 
 class ExtractError(OpcheckError):

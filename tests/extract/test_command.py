@@ -10,6 +10,7 @@ import pytest
 from opcheck import cli
 from opcheck.extract import wheels
 from opcheck.extract.manifest import manifest
+from opcheck.targets import resolve
 
 
 @pytest.mark.wheels
@@ -22,6 +23,23 @@ def test_extract_is_the_export(target: str, capsys: pytest.CaptureFixture[str]) 
     extracted = capsys.readouterr().out
     assert cli.run(["registry", "export", target, "--layer", "plugin"]) == 0
     assert extracted == capsys.readouterr().out
+
+
+@pytest.mark.wheels
+def test_what_is_extracted_is_a_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = next(r for r in manifest().plugin if (r.plugin, r.version) == ("metal", "1.1.0"))
+    wheel = wheels.fetch(row.wheel, row.sha256)
+    file = str(tmp_path / "metal.json")
+    assert cli.run(["registry", "extract", str(wheel), "-f", "target", "-o", file]) == 0
+    for system in ("", ",macos=12"):
+        capsys.readouterr()
+        assert cli.run(["registry", "export", file + system]) == 0
+        ours = capsys.readouterr()
+        assert cli.run(["registry", "export", "metal@1.1.0,arch=arm64" + system]) == 0
+        assert ours == capsys.readouterr()
+    found, shipped = resolve(file), resolve("metal@1.1.0,arch=arm64")
+    assert (found.match, found.platform) == ("exact", shipped.platform)
+    assert found.optimizer_switches == shipped.optimizer_switches
 
 
 def test_what_is_neither_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,7 +102,7 @@ class Answers:
         folder = self._folder / name
         crash = folder / "crash"
         assert not crash.exists(), crash.read_text()
-        return _answer(folder, 0)
+        return _answer(folder, 0, WorkerReply)
 
 
 @pytest.fixture(scope="session")

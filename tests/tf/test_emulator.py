@@ -139,7 +139,7 @@ def replies(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             stderr=output,
             check=True,
         )
-    return {name: _answer(private, 0) for name, private in folders.items()}
+    return {name: _answer(private, 0, WorkerReply) for name, private in folders.items()}
 
 
 def test_the_kernels_are_the_targets(cache: Path) -> None:

@@ -1,4 +1,4 @@
-"""``opcheck registry``: the kernels of a target or of a library, as JSON."""
+"""``opcheck registry``: the kernels of a target, of a library or of this machine, as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from opcheck.cli import nearest
+from opcheck.cli import nearest, progress
 from opcheck.cli.parser import Parser, Subparsers
 from opcheck.errors import ExtractError
 from opcheck.formats.output import STDOUT, check_writable, write
@@ -17,13 +17,20 @@ _EXTRACT = """\
 Recover the kernels of a plugin that opcheck does not know: a wheel, a .dylib or a .so.
 
 The library runs in an emulated processor that reaches nothing of this machine. A wheel of
-TensorFlow itself works too, and takes a minute. Exit code 2 when the list may be incomplete.
+TensorFlow itself works too, and takes a minute. With --format target the output is a file for
+`opcheck check -t FILE[,tensorflow=N]`. Exit code 2 when the list may be incomplete.
 
 It needs: pip install 'opcheck[extract]'"""
 
+_CAPTURE = """\
+Take every kernel from the TensorFlow and the accelerator plugin that are installed here: what this
+very machine has, whatever opcheck knows. The file is a target: opcheck check MODEL -t FILE.
+
+Exit code 2 when no plugin is installed."""
+
 
 def add(subparsers: Subparsers) -> None:
-    text = "Print kernel registrations as JSON: of a target, or of a library."
+    text = "Print kernel registrations as JSON: of a target, a library, or this machine."
     parser = subparsers.add_parser(NAME, help="print kernels as JSON", description=text)
     actions = parser.add_subparsers(
         dest="action", metavar="ACTION", required=True, parser_class=Parser
@@ -48,8 +55,27 @@ def add(subparsers: Subparsers) -> None:
     extract.add_argument(
         "--arch", choices=("arm64", "x86_64"), help="which part of a universal library"
     )
-    for action in (export, extract):
-        action.add_argument("-f", "--format", choices=("json",), help="how (default: json)")
+    capture = actions.add_parser(
+        "capture",
+        help="the kernels of the TensorFlow and plugin here",
+        description=_CAPTURE,
+    )
+    capture.add_argument(
+        "--timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="for TensorFlow's part; default: 600",
+    )
+    export.add_argument("-f", "--format", choices=("json",), help="how (default: json)")
+    extract.add_argument(
+        "-f",
+        "--format",
+        choices=("json", "target"),
+        default="json",
+        help="json: the kernels (default); target: with what else makes a file for -t",
+    )
+    for action in (export, extract, capture):
         action.add_argument(
             "-o", "--output", default=STDOUT, metavar="FILE", help="where (default: -)"
         )
@@ -57,7 +83,8 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
-    return _export(arguments) if arguments.action == "export" else _extract(arguments)
+    actions = {"export": _export, "extract": _extract, "capture": _capture}
+    return actions[arguments.action](arguments)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -81,7 +108,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _extract(arguments: argparse.Namespace) -> int:
     try:
-        from opcheck.extract.files import extract_file
+        from opcheck.extract.files import extract_file, recorded
     except ModuleNotFoundError as error:
         if error.name not in _EXTRACT_NEEDS:
             raise
@@ -92,7 +119,22 @@ def _extract(arguments: argparse.Namespace) -> int:
     from opcheck.formats import kernels
 
     found = extract_file(arguments.library, getattr(arguments, "arch", None))
-    write(kernels.render(found.kernels), arguments.output)
+    if arguments.format == "target":
+        text = kernels.render_recorded(recorded(arguments.library, found))
+    else:
+        text = kernels.render(found.kernels)
+    write(text, arguments.output)
     for stopped in found.abandoned:
         print(f"opcheck: its kernels may be missing: {stopped}", file=sys.stderr)
     return 2 if found.abandoned else 0
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from opcheck import worker
+    from opcheck.formats import kernels
+
+    with progress.shown() as stage:
+        found = worker.capture(timeout=arguments.timeout, progress=stage)
+    write(kernels.render_recorded(found), arguments.output)
+    print(f"opcheck: {kernels.summary(found)}", file=sys.stderr)
+    return 0

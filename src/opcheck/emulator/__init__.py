@@ -5,6 +5,6 @@ docs/emulator.md tells what it can and cannot tell.
 """
 
 from opcheck.emulator.build import build, cache_dir
-from opcheck.emulator.load import load
+from opcheck.emulator.load import load, registered
 
-__all__ = ["build", "cache_dir", "load"]
+__all__ = ["build", "cache_dir", "load", "registered"]

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from packaging.version import Version
 
 from opcheck.errors import ExtractError
 from opcheck.extract import wheels
@@ -196,7 +195,7 @@ def _info(row: PluginRow) -> TargetInfo:
         full_version=plugin.version,
         distribution=plugin.distribution,
         arch=row.arch,
-        os_versions=_os_versions(row, plugin),
+        os_versions=wheels.os_versions(row.wheel, plugin.kernels()),
         tensorflow_supported=row.tensorflow_supported,
         registry=row.name,
         pairings=_pairings(row),
@@ -219,18 +218,6 @@ def _pairings(row: PluginRow) -> tuple[Pairing, ...]:
 
 def _made(name: str) -> bool:
     return _path(name).exists()
-
-
-def _os_versions(row: PluginRow, plugin: RegistryFile) -> tuple[str, ...]:
-    """The macOS branches, newest first: the wheel's own minimum and every version that a
-    kernel requires."""
-    oldest = wheels.oldest_macos(row.wheel)
-    if oldest is None:
-        return ()
-    versions = {Version(str(oldest.major))}
-    for kernel in plugin.kernels():
-        versions |= {Version(v.strip("<>=")) for what, v in kernel.requires if what == "macos"}
-    return tuple(str(v) for v in sorted(versions, reverse=True))
 
 
 if __name__ == "__main__":

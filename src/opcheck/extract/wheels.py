@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +19,7 @@ from packaging.version import Version
 from platformdirs import user_cache_path
 
 from opcheck.errors import ExtractError
+from opcheck.targets.kernels import KernelDef
 
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
 _GENERATED = re.compile(r"/gen_\w+\.py$")
@@ -109,6 +110,25 @@ def op_names(wheel: Path) -> frozenset[str]:
             if _GENERATED.search(name):
                 found.update(_WRAPPED.findall(archive.read(name).decode()))
     return frozenset(found)
+
+
+def named(wheel: Path) -> tuple[str, str]:
+    """The distribution and its version, from the file's name; unknown where it is renamed."""
+    try:
+        distribution, version, *_ = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename:
+        return "", "unknown"
+    return distribution, str(version)
+
+
+def os_versions(wheel: str, kernels: Iterable[KernelDef]) -> tuple[str, ...]:
+    """The macOS branches, newest first: the wheel's own minimum and every version that a kernel
+    requires."""
+    oldest = oldest_macos(wheel)
+    versions = {Version(str(oldest.major))} if oldest else set()
+    for kernel in kernels:
+        versions |= {Version(v.strip("<>=")) for what, v in kernel.requires if what == "macos"}
+    return tuple(str(v) for v in sorted(versions, reverse=True))
 
 
 @contextmanager

@@ -133,7 +133,9 @@ def _origins(target: Target, op: str) -> str:
 
 
 def _signatures(kernels: Iterable[KernelDef]) -> set[object]:
-    return {(k.constraints, k.host_memory) for k in kernels}
+    return {
+        (frozenset((a, frozenset(v)) for a, v in k.constraints), k.host_memory) for k in kernels
+    }
 
 
 def _described(kernels: Sequence[KernelDef]) -> str:

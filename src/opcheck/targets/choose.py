@@ -19,13 +19,17 @@ from opcheck.targets.target import Pairing, TargetInfo
 class Choice(msgspec.Struct, frozen=True):
     """``macos`` is the system's version, None where the plugin runs on others.
 
-    ``instead`` says, a sentence each, where this is not what was asked for; empty when it is.
+    ``spec`` is a name for just this. ``instead`` says, a sentence each, where it is not what was
+    asked for; empty when it is. ``method`` is how a file's registry was made; empty for a known
+    target.
     """
 
     info: TargetInfo
     beside: Pairing
     macos: str | None
-    instead: tuple[str, ...]
+    spec: str
+    instead: tuple[str, ...] = ()
+    method: str = ""
 
 
 def choose(wanted: TargetSpec, *, nearest: bool) -> Choice:
@@ -38,22 +42,38 @@ def choose(wanted: TargetSpec, *, nearest: bool) -> Choice:
     Raises:
         UnknownTargetError: it is not known, or nothing is near.
     """
+    settle, instead = _settler(nearest)
+    found = _of_version(wanted, settle)
+    choice = choose_within(wanted, found, nearest=nearest)
+    return msgspec.structs.replace(choice, instead=(*instead, *choice.instead))
+
+
+def choose_within(wanted: TargetSpec, found: list[TargetInfo], *, nearest: bool) -> Choice:
+    """As `choose`, among those of one version."""
+    settle, instead = _settler(nearest)
+    info = _of_arch(wanted, found, settle)
+    macos = _macos(wanted, info, settle)
+    beside = _beside(wanted.tensorflow, info, settle)
+    options = {"macos": macos, "arch": info.arch, "tensorflow": beside.tensorflow}
+    spec = info.label + "".join(f",{key}={value}" for key, value in options.items() if value)
+    return Choice(info, beside, macos, spec, tuple(instead))
+
+
+Settle = Callable[[str, str, "str | None"], None]
+"""(the problem, the hint, what is nearest): raises, or notes that the nearest is taken."""
+
+
+def _settler(nearest: bool) -> tuple[Settle, list[str]]:
+    """And the list to which it adds its notes."""
     instead: list[str] = []
 
     def settle(problem: str, hint: str, near: str | None) -> None:
-        """Raise, or go on with ``near``."""
         if not nearest or near is None:
             more = f" --nearest takes {near}." if near is not None else ""
             raise UnknownTargetError(problem, hint=hint + more)
         instead.append(f"{problem} This is {near}.")
 
-    info = _of_arch(wanted, _of_version(wanted, settle), settle)
-    macos = _macos(wanted, info, settle)
-    return Choice(info, _beside(wanted.tensorflow, info, settle), macos, tuple(instead))
-
-
-Settle = Callable[[str, str, "str | None"], None]
-"""(the problem, the hint, what is nearest): raises, or notes that the nearest is taken."""
+    return settle, instead
 
 
 def _of_version(wanted: TargetSpec, settle: Settle) -> list[TargetInfo]:
@@ -110,7 +130,7 @@ def _beside(version: str | None, info: TargetInfo, settle: Settle) -> Pairing:
         if SpecifierSet(f"=={version}.*").contains(known) or known == version:
             return pairing
     near = by_version[_around(version, by_version)[0]]
-    there = [f"{p.tensorflow} ({p.source.rstrip('.')})" for p in info.pairings]
+    there = [f"{p.tensorflow} ({p.source.rstrip('.')})".removesuffix(" ()") for p in info.pairings]
     settle(
         f"opcheck has no kernels of TensorFlow {version} beside {info.label}."
         if _runs_beside(info, version)

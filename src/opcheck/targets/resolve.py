@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from packaging.specifiers import SpecifierSet
 
 from opcheck.targets import store
 from opcheck.targets.choose import Choice, choose
 from opcheck.targets.index import DATA
 from opcheck.targets.kernels import KernelDef, KernelRegistry
+from opcheck.targets.recorded import choose_recorded
 from opcheck.targets.spec import parse
+from opcheck.targets.store import RegistryFile
 from opcheck.targets.target import Target
 
 
@@ -19,12 +23,16 @@ def resolve(spec: str, *, nearest: bool = False) -> Target:
         UsageError: ``spec`` is malformed.
         UnknownTargetError: there is no such target; with ``nearest``, not even one that is near.
     """
-    return _load(choose(parse(spec), nearest=nearest))
+    wanted = parse(spec)
+    if wanted.file is not None:
+        return _load(*choose_recorded(wanted, nearest=nearest))
+    choice = choose(wanted, nearest=nearest)
+    names = (choice.info.registry, choice.beside.core)
+    return _load(choice, [store.read(DATA / f"{name}.json") for name in names])
 
 
-def _load(choice: Choice) -> Target:
+def _load(choice: Choice, files: Sequence[RegistryFile]) -> Target:
     info, beside, macos = choice.info, choice.beside, choice.macos
-    files = [store.read(DATA / f"{name}.json") for name in (info.registry, beside.core)]
     traits = next(f.plugin for f in files if f.plugin is not None)
     return Target(
         plugin=info.plugin,
@@ -44,17 +52,8 @@ def _load(choice: Choice) -> Target:
         distribution=info.distribution,
         system=_system(choice),
         ops_without_kernels=frozenset(op for f in files for op in f.without_kernels),
-        spec=_spec(choice),
+        spec=choice.spec,
     )
-
-
-def _spec(choice: Choice) -> str:
-    options = {
-        "macos": choice.macos,
-        "arch": choice.info.arch,
-        "tensorflow": choice.beside.tensorflow,
-    }
-    return choice.info.label + "".join(f",{key}={value}" for key, value in options.items() if value)
 
 
 def _system(choice: Choice) -> str:
@@ -65,6 +64,8 @@ def _system(choice: Choice) -> str:
         parts.append(f"macOS {choice.macos}{'+' if newest else ''}")
     if choice.beside != choice.info.pairings[0]:
         parts.append(f"TensorFlow {choice.beside.tensorflow}")
+    if choice.method:
+        parts.append(choice.method)
     return ", ".join(parts)
 
 

@@ -1,6 +1,9 @@
-"""Target names: ``metal``, ``metal@1.2.0``, ``metal@1.1.0,tensorflow=2.15,macos=12``."""
+"""Target names: ``metal``, ``metal@1.2.0``, ``metal@1.1.0,tensorflow=2.15,macos=12``; or a file
+with a registry: ``captured.json``."""
 
 from __future__ import annotations
+
+import re
 
 import msgspec
 from packaging.version import InvalidVersion, Version
@@ -10,22 +13,27 @@ from opcheck.errors import UsageError
 _OPTIONS = {"macos": "macOS", "arch": "", "tensorflow": "TensorFlow"}
 _FORM = (
     "A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH][,tensorflow=N], such as "
-    "metal@1.2.0,macos=12."
+    "metal@1.2.0,macos=12; or a FILE.json that `opcheck registry capture` wrote."
 )
+_FILE = re.compile(r"(.+\.json)((?:,[^,=]*=[^,=]*)*)", re.IGNORECASE)
 
 
 class TargetSpec(msgspec.Struct, frozen=True):
-    """What was asked for; None where nothing was said."""
+    """What was asked for; None where nothing was said. Of a file, ``plugin`` is empty."""
 
     plugin: str
     version: str | None = None
     macos: str | None = None
     arch: str | None = None
     tensorflow: str | None = None
+    file: str | None = None
 
 
 def parse(text: str) -> TargetSpec:
     """The spec in ``text``; a malformed one is a usage error."""
+    if file := _FILE.fullmatch(text.strip()):
+        options = [part.strip() for part in file[2].split(",")[1:]]
+        return TargetSpec("", file=file[1], **_options(options))
     name, *options = (part.strip() for part in text.split(","))
     plugin, at, version = name.partition("@")
     if not plugin or (at and not version):

@@ -1,8 +1,8 @@
 """The process that holds TensorFlow: ``python -m opcheck.worker FOLDER``.
 
-FOLDER is private to one check. It holds ``request.json`` (WorkerRequest) and ``log`` (where file
-descriptors 1 and 2 go); the worker writes ``progress`` (a line a stage) and, last and at once,
-``reply.json`` (WorkerReply) or ``failure.json`` (WorkerFailure).
+FOLDER is private to one request. It holds ``request.json`` (WorkerRequest or CaptureRequest) and
+``log`` (where file descriptors 1 and 2 go); the worker writes ``progress`` (a line a stage) and,
+last and at once, ``reply.json`` (WorkerReply or Recorded) or ``failure.json`` (WorkerFailure).
 """
 
 from __future__ import annotations
@@ -13,21 +13,32 @@ from pathlib import Path
 import msgspec
 
 from opcheck.errors import OpcheckError
-from opcheck.worker.protocol import WorkerFailure, WorkerRequest
+from opcheck.targets.recorded import Recorded
+from opcheck.worker.protocol import CaptureRequest, WorkerFailure, WorkerReply, WorkerRequest
 
 
 def main(folder: Path) -> int:
-    request = msgspec.json.decode((folder / "request.json").read_bytes(), type=WorkerRequest)
+    request = msgspec.json.decode(
+        (folder / "request.json").read_bytes(), type=WorkerRequest | CaptureRequest
+    )
     try:
-        from opcheck.worker.session import check
-
-        reply = check(request, folder)
+        reply = _answer(request, folder)
     except OpcheckError as error:
         failure = WorkerFailure(error.slug, error.message, error.hint)
         _write(folder / "failure.json", msgspec.json.encode(failure))
         return 1
     _write(folder / "reply.json", msgspec.json.encode(reply))
     return 0
+
+
+def _answer(request: WorkerRequest | CaptureRequest, folder: Path) -> WorkerReply | Recorded:
+    if isinstance(request, CaptureRequest):
+        from opcheck.worker.capture import capture
+
+        return capture(folder)
+    from opcheck.worker.session import check
+
+    return check(request, folder)
 
 
 def _write(path: Path, data: bytes) -> None:

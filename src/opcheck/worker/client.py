@@ -16,17 +16,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
 from opcheck import errors
 from opcheck.errors import OpcheckError, WorkerError, WorkerTimeoutError
-from opcheck.worker.protocol import WorkerFailure, WorkerReply, WorkerRequest
+from opcheck.targets.recorded import Recorded
+from opcheck.worker.protocol import CaptureRequest, WorkerFailure, WorkerReply, WorkerRequest
 
 _POLL = 0.05  # seconds
 _MOST = 4  # processes side by side; each holds a TensorFlow and the model
 _TAIL = 2000  # bytes of log searched for a last word
 _REPLY_LIMIT = 1 << 30  # bytes
+
+Request = WorkerRequest | CaptureRequest
+Reply = TypeVar("Reply", WorkerReply, Recorded)
 
 
 def run(
@@ -56,40 +61,67 @@ def run_all(
         WorkerError: it crashed, ran out of time or memory, or its answer is no answer.
         OpcheckError: whatever the worker itself reported (see ``opcheck.errors``).
     """
+    return _ask(requests, WorkerReply, timeout, progress)
+
+
+def capture(*, timeout: float, progress: Callable[[str], None] = lambda _: None) -> Recorded:
+    """The registry of the TensorFlow and the plugin that are installed here.
+
+    Raises:
+        CaptureError: no plugin, or it cannot be loaded.
+        OpcheckError: as `run_all` gives.
+    """
+    (outcome,) = _ask((CaptureRequest(),), Recorded, timeout, progress)
+    if isinstance(outcome, OpcheckError):
+        raise outcome
+    return outcome
+
+
+def _ask(
+    requests: Sequence[Request],
+    reply_type: type[Reply],
+    timeout: float,
+    progress: Callable[[str], None],
+) -> list[Reply | OpcheckError]:
     beside = min(os.cpu_count() or 1, _MOST)
-    answers: list[WorkerReply | OpcheckError] = []
+    answers: list[Reply | OpcheckError] = []
     for first in range(0, len(requests), beside):
         with contextlib.ExitStack() as stack:
-            jobs = [stack.enter_context(_started(r)) for r in requests[first : first + beside]]
+            jobs = [
+                stack.enter_context(_started(r, reply_type))
+                for r in requests[first : first + beside]
+            ]
             answers += _watch(jobs, timeout, progress)
     return answers
 
 
 @dataclass
-class _Job:
+class _Job(Generic[Reply]):
     """A worker that runs, and its answer as soon as there is one."""
 
-    request: WorkerRequest
+    request: Request
+    reply_type: type[Reply]
     folder: Path
     process: subprocess.Popen[bytes]
     shown: int = 0
-    answer: WorkerReply | OpcheckError | None = None
+    answer: Reply | OpcheckError | None = None
 
     @property
     def name(self) -> str:
         """``metal@1.2.0`` for the worker that emulates it."""
-        return (self.request.emulate or "CPU").partition(",")[0]
+        emulated = self.request.emulate if isinstance(self.request, WorkerRequest) else None
+        return (emulated or "CPU").partition(",")[0]
 
 
 @contextlib.contextmanager
-def _started(request: WorkerRequest) -> Iterator[_Job]:
+def _started(request: Request, reply_type: type[Reply]) -> Iterator[_Job[Reply]]:
     """Neither the process nor its folder outlives the check, however it ends."""
     with tempfile.TemporaryDirectory(prefix="opcheck-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "request.json").write_bytes(msgspec.json.encode(request))
         process = _start(folder)
         try:
-            yield _Job(request, folder, process)
+            yield _Job(request, reply_type, folder, process)
         finally:
             _end(process)
 
@@ -122,8 +154,8 @@ def _environment() -> dict[str, str]:
 
 
 def _watch(
-    jobs: list[_Job], timeout: float, progress: Callable[[str], None]
-) -> list[WorkerReply | OpcheckError]:
+    jobs: list[_Job[Reply]], timeout: float, progress: Callable[[str], None]
+) -> list[Reply | OpcheckError]:
     deadline = time.monotonic() + timeout
     while any(job.answer is None for job in jobs):
         for job in (job for job in jobs if job.answer is None):
@@ -134,7 +166,7 @@ def _watch(
             code = job.process.poll()
             if code is not None:
                 try:
-                    job.answer = _answer(job.folder, code)
+                    job.answer = _answer(job.folder, code, job.reply_type)
                 except OpcheckError as error:
                     job.answer = error
             elif time.monotonic() > deadline:
@@ -167,13 +199,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _answer(folder: Path, code: int) -> WorkerReply:
+def _answer(folder: Path, code: int, reply_type: type[Reply]) -> Reply:
     reply, failure = folder / "reply.json", folder / "failure.json"
     try:
         if failure.exists():
             raise _reported(msgspec.json.decode(failure.read_bytes(), type=WorkerFailure))
         if reply.exists() and reply.stat().st_size <= _REPLY_LIMIT:
-            return msgspec.json.decode(reply.read_bytes(), type=WorkerReply)
+            return msgspec.json.decode(reply.read_bytes(), type=reply_type)
     except msgspec.DecodeError as error:
         raise WorkerError(f"The TensorFlow process sent an unreadable answer: {error}.") from error
     raise WorkerError(_obituary(folder, code), hint="opcheck doctor shows what is installed.")

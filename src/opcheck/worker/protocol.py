@@ -13,7 +13,11 @@ from opcheck.loading.types import Hazard, ModelSource
 Step = Literal["inference", "training"]
 
 
-class WorkerRequest(msgspec.Struct, frozen=True):
+class CaptureRequest(msgspec.Struct, frozen=True, tag="capture"):
+    """For the registry of the TensorFlow here; the answer is a `targets.recorded.Recorded`."""
+
+
+class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     """``trust`` lets Lambda code run; ``custom_objects`` are the user's own modules to import.
 
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).

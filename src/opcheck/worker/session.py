@@ -48,9 +48,9 @@ _GRAPPLER = {
 
 def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     """Do what ``request`` asks. Raises what ``opcheck.errors`` has for it."""
-    progress = _Progress(folder / "progress")
+    progress = Progress(folder / "progress")
     progress("importing TensorFlow")
-    tf = _tensorflow()
+    tf = import_tensorflow()
     if request.emulate is not None:
         progress("starting the emulated device")
         emulator.load(targets.resolve(request.emulate))
@@ -140,7 +140,7 @@ def _accelerators(tf: Any) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _tensorflow() -> Any:
+def import_tensorflow() -> Any:
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -153,7 +153,7 @@ def _tensorflow() -> Any:
     return tf
 
 
-class _Progress:
+class Progress:
     """Stage names, one line each, for the parent to show."""
 
     def __init__(self, path: Path) -> None:
