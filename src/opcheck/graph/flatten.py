@@ -71,6 +71,7 @@ class _Flattener:
         }
         self._frames: list[_Frame] = []
         self._notes: list[str] = list(raw.notes)
+        self._trips: dict[str, int] = {}
 
     def graph(self, name: str, layers: tuple[LayerNode, ...]) -> ModelGraph:
         main = _Frame(self._raw.main, "", None, None)
@@ -97,6 +98,7 @@ class _Flattener:
                 if frame.own_graph
                 for name in frame.argument
             ),
+            trips=MappingProxyType(self._trips),
         )
 
     # -- frames ---------------------------------------------------------------------------------
@@ -150,6 +152,8 @@ class _Flattener:
         data: list[tuple[_Frame, str]],
     ) -> list[_Frame]:
         """Condition and body: an argument is what came in, or what the body left last time."""
+        if node.trips is not None:
+            self._trips[frame.prefix + node.name] = node.trips
         parts = {}
         for part in ("cond", "body"):
             function = self._function(frame, node, bodies[part][0])

@@ -14,7 +14,11 @@ class RawTensor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RawNode(msgspec.Struct, frozen=True, array_like=True):
-    """A NodeDef. ``inputs`` are ``node:index`` or, for control inputs, ``^node``."""
+    """A NodeDef. ``inputs`` are ``node:index`` or, for control inputs, ``^node``.
+
+    ``outputs`` have the shapes of one batch size. ``trips`` is how often the body of a While op
+    runs, ``None`` when that is unknown.
+    """
 
     name: str
     op: str
@@ -26,6 +30,7 @@ class RawNode(msgspec.Struct, frozen=True, array_like=True):
     layer: str | None = None
     role: Role | None = None
     device: str = ""
+    trips: int | None = None
 
 
 class RawFunction(msgspec.Struct, frozen=True):

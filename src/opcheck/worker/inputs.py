@@ -17,16 +17,21 @@ def example(spec: tf.TensorSpec, batch_size: int, *, label: bool = False) -> tf.
 
     Integers are 1 (a valid index almost everywhere, and no padding), labels 0 (always a class).
     """
-    shape = [
-        size if size is not None else batch_size if axis == 0 else _fill(len(spec.shape))
-        for axis, size in enumerate(spec.shape.as_list())
-    ]
+    shape = filled(spec.shape, batch_size)
     if spec.dtype == tf.string:
         return tf.fill(shape, "a")
     if spec.dtype.is_floating or spec.dtype.is_complex:
         values = np.random.default_rng(0).uniform(0.0, 1.0, shape)
         return tf.cast(tf.constant(values, "float32"), spec.dtype)
     return tf.cast(tf.fill(shape, 0 if label else 1), spec.dtype)
+
+
+def filled(shape: tf.TensorShape, batch_size: int) -> list[int]:
+    """The shape that an argument of ``shape`` (of known rank) gets when the step runs."""
+    return [
+        size if size is not None else batch_size if axis == 0 else _fill(len(shape))
+        for axis, size in enumerate(shape.as_list())
+    ]
 
 
 def _fill(rank: int) -> int:

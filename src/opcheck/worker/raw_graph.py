@@ -11,30 +11,37 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-from opcheck.graph import ArgDef, AttrValue, OpSignature, Role, Shape
+from opcheck.graph import ArgDef, AttrValue, OpSignature, Role
 from opcheck.graph.raw import RawFunction, RawGraph, RawNode, RawTensor
 from opcheck.worker.attribution import LAYER_ATTR, ROLE_ATTR
+from opcheck.worker.inputs import filled
+from opcheck.worker.static import Static, static
 
 _OUR_ATTRS = frozenset({LAYER_ATTR, ROLE_ATTR})
 # function_api_info.cc: a backward function names its forward one, and the other way round.
 _API_PARTS = {"forward_function_name": "backward", "backward_function_name": "forward"}
-_API_ATTRS = ("api_implements", "api_preferred_device", *_API_PARTS)
+_API_ATTRS = ("api_implements", "api_preferred_device")
 _MAX_LIST = 64  # longer attribute lists say nothing about placement
 
 
-def raw_graph(concrete: Any, *, moved: Mapping[str, str] = MappingProxyType({})) -> RawGraph:
+def raw_graph(
+    concrete: Any, batch_size: int | None = None, *, moved: Mapping[str, str] = MappingProxyType({})
+) -> RawGraph:
     """The function's own graph and every function it can reach.
 
+    With a ``batch_size``, shapes are those of arguments of that size, and loops are counted.
     ``moved`` renames devices: what was asked for by the full name that a variable has here.
     """
-    read = partial(_node, moved=moved)
     notes: list[str] = []
     graph = concrete.graph
-    library = {f.signature.name: f for f in graph.as_graph_def().library.function}
+    definition = graph.as_graph_def()
+    library = {f.signature.name: f for f in definition.library.function}
+    known = Static() if batch_size is None else _static(graph, definition, library, batch_size)
+    read = partial(_node, moved=moved, known=known)
     control = [op.name for op in getattr(graph, "control_outputs", ())]
     main = RawFunction(
         name=graph.name,
-        nodes=tuple(map(read, graph.get_operations())),
+        nodes=tuple(read(op, graph.name) for op in graph.get_operations()),
         arguments=tuple(tensor.op.name for tensor in graph.inputs),
         results=tuple(_reference(tensor) for tensor in graph.outputs),
         control_results=tuple(control),
@@ -48,6 +55,27 @@ def raw_graph(concrete: Any, *, moved: Mapping[str, str] = MappingProxyType({}))
     op_types = {node.op for f in (main, *functions) for node in f.nodes}
     signatures = tuple(s for op in sorted(op_types) if (s := _signature(op)) is not None)
     return RawGraph(main, tuple(functions), signatures, tuple(notes))
+
+
+def _static(graph: Any, definition: Any, library: Mapping[str, Any], batch_size: int) -> Static:
+    """Shapes and trip counts; none where TensorFlow cannot import its own graph again."""
+    shapes = [
+        tensor.shape if tensor.shape.rank is None else filled(tensor.shape, batch_size)
+        for tensor in graph.inputs
+    ]
+    parts: dict[tuple[bytes, str], list[str]] = {}
+    for name, function in library.items():
+        if "api_implements" in function.attr:
+            parts.setdefault((function.attr["api_implements"].s, _part(function)), []).append(name)
+    others = {name: [n for n in names if n != name] for names in parts.values() for name in names}
+    try:
+        return static(graph, definition.node, library, others, shapes)
+    except (ValueError, TypeError, KeyError, tf.errors.OpError):
+        return Static()  # then costs say which shape is unknown
+
+
+def _part(function: Any) -> str:
+    return next((part for key, part in _API_PARTS.items() if key in function.attr), "inference")
 
 
 def _reachable(main: RawFunction, library: dict[str, Any]) -> set[str]:
@@ -79,14 +107,14 @@ def _reachable(main: RawFunction, library: dict[str, Any]) -> set[str]:
     return seen
 
 
-def _function(function: Any, parent: Any, read: Callable[[Any], RawNode]) -> RawFunction:
+def _function(function: Any, parent: Any, read: Callable[[Any, str], RawNode]) -> RawFunction:
     """A FunctionDef as a graph. Nested bodies resolve through the enclosing graph's library."""
     with parent.as_default():
         body = function_def_to_graph(function)
     attrs = {key: function.attr[key].s.decode() for key in _API_ATTRS if key in function.attr}
     return RawFunction(
         name=function.signature.name,
-        nodes=tuple(map(read, body.get_operations())),
+        nodes=tuple(read(op, function.signature.name) for op in body.get_operations()),
         arguments=tuple(tensor.op.name for tensor in body.inputs),
         results=tuple(_reference(tensor) for tensor in body.outputs),
         control_results=tuple(
@@ -94,11 +122,11 @@ def _function(function: Any, parent: Any, read: Callable[[Any], RawNode]) -> Raw
         ),
         api_implements=attrs.get("api_implements", ""),
         api_preferred_device=attrs.get("api_preferred_device", ""),
-        api_part=next((part for key, part in _API_PARTS.items() if key in attrs), "inference"),
+        api_part=_part(function),
     )
 
 
-def _node(op: Any, moved: Mapping[str, str]) -> RawNode:
+def _node(op: Any, function: str, moved: Mapping[str, str], known: Static) -> RawNode:
     node = op.node_def
     dtypes: list[tuple[str, str | tuple[str, ...]]] = []
     attrs: list[tuple[str, AttrValue]] = []
@@ -125,13 +153,17 @@ def _node(op: Any, moved: Mapping[str, str]) -> RawNode:
         name=op.name,
         op=op.type,
         inputs=(*map(_reference, op.inputs), *(f"^{c.name}" for c in op.control_inputs)),
-        outputs=tuple(RawTensor(t.dtype.name, _shape(t.shape)) for t in op.outputs),
+        outputs=tuple(
+            RawTensor(tensor.dtype.name, shape)
+            for tensor, shape in zip(op.outputs, known.outputs(function, op), strict=True)
+        ),
         dtypes=tuple(dtypes),
         attrs=tuple(attrs),
         functions=tuple(functions),
         layer=layer,
         role=role,
         device=moved.get(op.device, op.device),
+        trips=known.trips.get(function, {}).get(op.name),
     )
 
 
@@ -146,10 +178,6 @@ def _reference(tensor: Any) -> str:
 
 def _dtype(number: int) -> str:
     return str(tf.dtypes.as_dtype(number).name)
-
-
-def _shape(shape: Any) -> Shape:
-    return None if shape.rank is None else tuple(shape.as_list())
 
 
 def _plain(kind: str | None, value: Any) -> AttrValue:

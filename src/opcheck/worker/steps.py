@@ -45,7 +45,7 @@ def trace(function: StepFunction, log: Path, batch_size: int) -> TracedStep:
     """
     with function.recording(), pretended_gpu() as questions:
         concrete = _concrete(function)
-    graph = raw_graph(concrete, moved=variables_there())
+    graph = raw_graph(concrete, batch_size, moved=variables_there())
     executed_graph = None
     error: Exception | None = None
     if questions.asked:
