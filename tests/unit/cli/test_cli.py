@@ -168,14 +168,6 @@ def test_explain(opcheck: Opcheck) -> None:
     assert out.startswith("OPC101: No kernel for this op on the accelerator.\n\n## What it does\n")
 
 
-def test_targets(opcheck: Opcheck) -> None:
-    code, out, _ = opcheck("targets")
-    assert code == 0
-    assert "metal@1.2.0" in out
-    assert "directml@0.4.0" in out
-    assert "sha256" in out
-
-
 @pytest.mark.parametrize(("installed", "code"), [({"tensorflow": "2.18.1"}, 0), ({}, 2)])
 def test_doctor(
     installed: dict[str, str], code: int, opcheck: Opcheck, monkeypatch: pytest.MonkeyPatch
