@@ -79,7 +79,7 @@ def unit(session: nox.Session) -> None:
     """Without TensorFlow and without the extras: the command must work on the core alone."""
     session.install("--editable", ".[test]")
     session.run("python", "-c", MUST_LACK_TENSORFLOW)
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", "tests/unit", "tests/plugin", *session.posargs)
 
 
 @nox.session(python="3.11", allow_parallel=True)

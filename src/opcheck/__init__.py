@@ -10,20 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opcheck.config import Options
+    from opcheck.api import Report, check, inspect
+    from opcheck.config import Ignore, Options
     from opcheck.errors import OpcheckError
-    from opcheck.pipeline import check, inspect
-    from opcheck.report import GateVerdict, Inspection, Report
+    from opcheck.report import GateVerdict, Inspection
     from opcheck.rules import Finding
+    from opcheck.testing import (
+        assert_layer_on_accelerator,
+        assert_no_fallback,
+        assert_supported,
+    )
 
 __all__ = [
     "Finding",
     "GateVerdict",
+    "Ignore",
     "Inspection",
     "OpcheckError",
     "Options",
     "Report",
     "__version__",
+    "assert_layer_on_accelerator",
+    "assert_no_fallback",
+    "assert_supported",
     "check",
     "inspect",
 ]
@@ -33,12 +42,16 @@ __version__ = "0.1.0"
 _HOME = {
     "Finding": "opcheck.rules",
     "GateVerdict": "opcheck.report",
+    "Ignore": "opcheck.config",
     "Inspection": "opcheck.report",
     "OpcheckError": "opcheck.errors",
     "Options": "opcheck.config",
-    "Report": "opcheck.report",
-    "check": "opcheck.pipeline",
-    "inspect": "opcheck.pipeline",
+    "Report": "opcheck.api",
+    "assert_layer_on_accelerator": "opcheck.testing",
+    "assert_no_fallback": "opcheck.testing",
+    "assert_supported": "opcheck.testing",
+    "check": "opcheck.api",
+    "inspect": "opcheck.api",
 }
 
 

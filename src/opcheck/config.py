@@ -53,6 +53,10 @@ class Options(
 ):
     """What a check is asked to do. The file's and the command line's names have dashes.
 
+    The gate's limits hold for each step on each target: ``max_fallback_flops`` is the share (0 to
+    1) of the step's FLOPs that may leave the accelerator, ``max_crossings`` how many tensors may be
+    copied between host and device memory, ``max_host_bytes`` how many bytes those may have.
+
     ``allow_unknown`` lets ops pass whose placement is not known. ``baseline`` is a file of
     findings that are accepted. ``timeout`` is in seconds. ``trust`` lets Lambda code from the
     model file run; ``custom_objects`` are modules of the user's own to import. With ``nearest``
@@ -63,6 +67,9 @@ class Options(
     step: StepChoice = "both"
     evidence: EvidenceChoice = "auto"
     fail_on: FailOn = "error"
+    max_fallback_flops: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    max_crossings: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_host_bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
     allow_unknown: bool = False
     ignore: tuple[Ignore, ...] = ()
     baseline: str | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -31,18 +31,18 @@ _STEPS: dict[StepChoice, tuple[Step, ...]] = {
 _DEFAULTS = Options()
 
 
-def inspect(spec: str) -> Inspection:
+def inspect(model: str | ModelSource) -> Inspection:
     """What can be known about a model without running anything; see ``loading.read`` for errors."""
-    return build.inspection(loading.read(spec))
+    return build.inspection(model if isinstance(model, ModelSource) else loading.read(model))
 
 
 def check(
-    spec: str,
+    model: str | ModelSource,
     target_specs: Sequence[str] = (),
     options: Options = _DEFAULTS,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
-    """Check a model file, or ``package.module:function``, against targets.
+    """Check a model file, ``package.module:function``, or what was read of one, against targets.
 
     ``target_specs`` are names such as ``metal@1.2.0``; without any, ``options.targets`` count, then
     this machine's own accelerator, then the newest of each plugin. ``progress`` is called with
@@ -50,16 +50,17 @@ def check(
     """
     specs = tuple(target_specs or options.targets or default_targets())
     chosen = tuple(targets.resolve(spec, nearest=options.nearest) for spec in specs)
-    accepted = baseline.read(Path(options.baseline)) if options.baseline else None
+    accepted = baseline.named_by(options)
     progress = progress or (lambda _: None)
     progress("reading the model")
-    source = loading.read(spec)
+    source = model if isinstance(model, ModelSource) else loading.read(model)
     request = WorkerRequest(
         source=source,
         steps=_STEPS[options.step],
         trust=options.trust,
         custom_objects=options.custom_objects,
         batch_size=options.batch_size,
+        search_path=_search_path(source, options),
     )
     traces = worker.trace(
         request,
@@ -78,6 +79,11 @@ def check(
     here = _as_here(replies[chosen[0].spec])
     report = build.report(source, here, chosen, results, traces.notes)
     return gate.judge(report, options, accepted)
+
+
+def _search_path(source: ModelSource, options: Options) -> tuple[str, ...]:
+    """Where this process finds modules, for a worker that is to import the user's own."""
+    return tuple(sys.path) if options.custom_objects or source.format == "factory" else ()
 
 
 def _as_here(reply: WorkerReply) -> WorkerReply:

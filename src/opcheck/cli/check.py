@@ -47,6 +47,14 @@ def add(subparsers: Subparsers) -> None:
         choices=get_args(config.FailOn),
         help="the mildest finding that makes the exit code 1; default: error",
     )
+    limits = parser.add_argument_group("limits of the gate, for each step on each target")
+    limits.add_argument(
+        "--max-fallback-flops", type=float, metavar="SHARE", help="of the FLOPs on the CPU, 0 to 1"
+    )
+    limits.add_argument(
+        "--max-crossings", type=int, metavar="N", help="copies between host and device memory"
+    )
+    limits.add_argument("--max-host-bytes", type=int, metavar="N", help="that are copied so")
     parser.add_argument(
         "--allow-unknown", action="store_true", help="let ops pass whose placement is not known"
     )

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from opcheck.report.merging import merge
     from opcheck.report.reading import read
 
-    known = baseline.read(Path(options.baseline)) if options.baseline else None
-    report = gate.judge(merge([read(path) for path in arguments.reports]), options, known)
+    merged = merge([read(path) for path in arguments.reports])
+    report = gate.judge(merged, options, baseline.named_by(options))
     outputs.emit(report, FORMATS, wanted)
     return report.verdict.exit_code

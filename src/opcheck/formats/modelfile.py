@@ -18,6 +18,7 @@ _FORMATS = {
     "savedmodel": "SavedModel",
     "frozen-graph": "frozen graph",
     "factory": "made by code",
+    "live": "a live model",
 }
 _ORDINARY = ("builtin", "wrapper")
 
@@ -26,7 +27,8 @@ def headline(model: Model) -> str:
     """``model.h5 · HDF5 · written by Keras 2.15.0 · sha256 0123456789ab · 14 layers``."""
     parts = [printable(model.path), _FORMATS[model.format]]
     if model.keras_version:
-        parts.append(f"written by Keras {printable(model.keras_version)}")
+        by = "of" if model.format == "live" else "written by"
+        parts.append(f"{by} Keras {printable(model.keras_version)}")
     elif model.format != "factory":
         parts.append("no Keras version in it")
     if model.sha256:

@@ -26,8 +26,8 @@ def render(report: Report, style: Style) -> str:
         _verdicts(report, style),
         _layers(report, style),
         _hazards(report, style),
-        *(_fallbacks(results, style) for results in by_target(report)),
-        _findings(report, style),
+        *(fallbacks(results, style) for results in by_target(report)),
+        advice(report, style),
         _assumed(report, style),
         _conclusion(report, style),
     )
@@ -149,7 +149,7 @@ def by_target(report: Report) -> Iterator[list[Result]]:
     yield from grouped.values()
 
 
-def _fallbacks(results: list[Result], style: Style) -> list[str]:
+def fallbacks(results: list[Result], style: Style) -> list[str]:
     lines = fallback_lines(results, style)
     if not lines:
         return []
@@ -158,23 +158,23 @@ def _fallbacks(results: list[Result], style: Style) -> list[str]:
     return [style.paint(title, "bold"), *lines]
 
 
-def _findings(report: Report, style: Style) -> list[str]:
+def advice(report: Report, style: Style) -> list[str]:
     """Findings that concern no single op, then what to do about those that do, once each."""
     said = {mismatch.message for mismatch in report.environment.mismatch}
     whole: dict[tuple[str, str | None], Finding] = {}
-    advice: dict[tuple[str, Severity, str], dict[str, None]] = {}
+    fixes: dict[tuple[str, Severity, str], dict[str, None]] = {}
     for finding in (f for r in report.results for f in r.findings if f.suppressed is None):
         if not finding.ops and finding.message not in said:
             whole.setdefault((finding.message, finding.layer), finding)
         elif finding.ops and finding.fix:
-            layers = advice.setdefault((finding.code, finding.severity, finding.fix), {})
+            layers = fixes.setdefault((finding.code, finding.severity, finding.fix), {})
             layers[printable(finding.layer or "outside any layer")] = None
     entries: list[tuple[Severity, str, str]] = []
     for finding in whole.values():
         where = f"{printable(finding.layer)}: " if finding.layer else ""
         text = " ".join(filter(None, (where + printable(finding.message), finding.fix)))
         entries.append((finding.severity, finding.code, text))
-    for (code, severity, fix), layers in advice.items():
+    for (code, severity, fix), layers in fixes.items():
         entries.append((severity, code, f"{shortened(tuple(layers), 3)}: {fix}"))
     if not entries:
         return []

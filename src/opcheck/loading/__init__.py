@@ -1,7 +1,18 @@
 """Stage 1: a path -> ModelSource, read as data, never executed, without TensorFlow."""
 
 from opcheck.loading.detect import read
+from opcheck.loading.live import LiveModel, is_model, read_live
 from opcheck.loading.safe_config import SafeConfig, safe_config
 from opcheck.loading.types import Hazard, ModelFormat, ModelSource
 
-__all__ = ["Hazard", "ModelFormat", "ModelSource", "SafeConfig", "read", "safe_config"]
+__all__ = [
+    "Hazard",
+    "LiveModel",
+    "ModelFormat",
+    "ModelSource",
+    "SafeConfig",
+    "is_model",
+    "read",
+    "read_live",
+    "safe_config",
+]

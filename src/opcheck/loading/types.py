@@ -8,7 +8,7 @@ import msgspec
 
 from opcheck.graph import LayerNode
 
-ModelFormat = Literal["hdf5", "keras", "savedmodel", "frozen-graph", "factory"]
+ModelFormat = Literal["hdf5", "keras", "savedmodel", "frozen-graph", "factory", "live"]
 
 
 class Hazard(msgspec.Struct, frozen=True):
@@ -28,8 +28,9 @@ class ModelSource(msgspec.Struct, frozen=True):
 
     ``architecture`` and ``training`` are the JSON texts Keras stored (model config and compile
     config), ``None`` where the format has none. ``keras_version`` and ``backend`` are as stored.
-    ``sha256`` is of the file; of a folder, of its model file (``saved_model.pb``); ``""`` for a
-    factory.
+    ``sha256`` is of the file; of a folder, of its model file (``saved_model.pb``); of a live model,
+    of its configs; ``""`` for a factory. ``keras_package`` is the package that must rebuild it
+    (``keras``, ``tf_keras``), ``None`` where any may.
     """
 
     path: str
@@ -43,3 +44,4 @@ class ModelSource(msgspec.Struct, frozen=True):
     training: str | None = None
     name: str | None = None
     notes: tuple[str, ...] = ()
+    keras_package: str | None = None

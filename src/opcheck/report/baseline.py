@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from opcheck.config import Options
 from opcheck.errors import UsageError
 from opcheck.report.types import Report
 
@@ -52,6 +53,11 @@ def of(report: Report) -> Baseline:
         and (finding.suppressed is None or finding.suppressed.by == "baseline")
     }
     return Baseline(_SCHEMA, tuple(sorted(entries.values())))
+
+
+def named_by(options: Options) -> Baseline | None:
+    """The baseline that the options name, if they do. Raises UsageError as ``read`` does."""
+    return None if options.baseline is None else read(Path(options.baseline))
 
 
 def encode(baseline: Baseline) -> str:

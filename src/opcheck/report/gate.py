@@ -40,8 +40,19 @@ def evaluate(report: Report, policy: Options) -> GateVerdict:
         passed=bool(report.results) and not failures,
         failures=failures,
         fail_on=policy.fail_on,
-        notes=(*_let_pass(report, policy), *_idle(report, policy)),
+        notes=(
+            *_uncounted(report, policy),
+            *_let_pass(report, policy),
+            *_idle(report, policy),
+        ),
     )
+
+
+def counting(result: Result) -> Result:
+    """A result of a judged report without the ops whose findings do not count."""
+    hidden = {name for f in result.findings if f.suppressed is not None for name in f.ops}
+    kept = tuple(op for op in result.ops if op.name not in hidden)
+    return msgspec.structs.replace(result, ops=kept)
 
 
 def _marked(result: Result, policy: Options, baseline: Baseline | None) -> Result:
@@ -88,6 +99,8 @@ def _failures(result: Result, policy: Options) -> Iterator[Failure]:
         gaps += (f"Where {_ops(unknown)} of the {result.step} step would run is not known.",)
     for gap in gaps:
         yield Failure("incomplete", result.target, result.step, gap)
+    for message in _over(result, policy):
+        yield Failure("limit", result.target, result.step, message)
     for finding in result.findings:
         if finding.severity in _FAILING[policy.fail_on] and finding.suppressed is None:
             yield Failure(
@@ -98,6 +111,38 @@ def _failures(result: Result, policy: Options) -> Iterator[Failure]:
                 code=finding.code,
                 fingerprint=finding.fingerprint,
             )
+
+
+def _over(result: Result, policy: Options) -> Iterator[str]:
+    """What is above a limit. Costs that are not known are not in the sums; ``_uncounted`` says so.
+
+    A step without a cost was not analysed, which fails already.
+    """
+    cost = result.summary.cost
+    if cost is None:
+        return
+    on_cpu = 0.0 if cost.flops_share is None else 1 - cost.flops_share
+    for number, limit, what in (
+        (on_cpu, policy.max_fallback_flops, "of the FLOPs leave the accelerator"),
+        (cost.crossings, policy.max_crossings, "copies between host and device memory"),
+        (cost.crossing_bytes, policy.max_host_bytes, "bytes are copied between the two"),
+    ):
+        if limit is not None and number > limit:
+            where = f"{result.step} on {result.target}"
+            yield f"{where}: {number:.6g} {what}, the limit is {limit:.6g}."
+
+
+def _uncounted(report: Report, policy: Options) -> Iterator[str]:
+    for result in report.results:
+        cost = result.summary.cost
+        where = f"{result.step} on {result.target}"
+        if cost is None:
+            continue
+        if policy.max_fallback_flops is not None and cost.unknown_ops:
+            yield f"{where}: the share of FLOPs lacks {_ops(cost.unknown_ops)} of unknown cost."
+        limited = policy.max_crossings is not None or policy.max_host_bytes is not None
+        if limited and cost.unknown_crossings:
+            yield f"{where}: the bytes lack {cost.unknown_crossings} copies of unknown size."
 
 
 def _let_pass(report: Report, policy: Options) -> Iterator[str]:

@@ -36,6 +36,7 @@ def _answer(request: WorkerRequest | CaptureRequest, folder: Path) -> WorkerRepl
         from opcheck.worker.capture import capture
 
         return capture(folder)
+    sys.path += (place for place in request.search_path if place not in sys.path)
     from opcheck.worker.session import check
 
     return check(request, folder)

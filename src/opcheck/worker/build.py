@@ -64,29 +64,46 @@ def custom_objects(modules: tuple[str, ...]) -> dict[str, Any]:
         for attribute, value in vars(module).items():
             if inspect.isclass(value) or inspect.isfunction(value):
                 found[attribute] = value
-                registered = getattr(value, "_keras_api_registered_name", None)
-                if isinstance(registered, str):
-                    found[registered] = value
     return found
+
+
+def _named(custom: dict[str, Any], api: KerasApi, architecture: str) -> dict[str, Any]:
+    """The user's objects by every name that a config may call them.
+
+    A config of the older kind says ``Dense`` for Keras' own layer and for a user's that is called
+    so too: there Keras' own is meant, as it is where the model was saved.
+    """
+    found = {api.registered_name(value): value for value in custom.values()}
+    if "registered_name" in json.loads(architecture):
+        return {**custom, **found}
+    return {
+        name: value
+        for name, value in {**custom, **found}.items()
+        if not hasattr(api.module.layers, name)
+    }
 
 
 def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
     source = request.source
     assert source.architecture is not None
-    safe = safe_config(
-        source.architecture, allow=frozenset(custom), trust=request.trust, training=source.training
-    )
     major = _major(source.keras_version)
     failures: list[str] = []
-    for api in available(major):
+    for api in available(major, source.keras_package):
         if major == 3 and api.major < 3:
             failures.append(f"Keras {api.version} cannot read what Keras 3 writes")
             continue
+        named = _named(custom, api, source.architecture)
+        safe = safe_config(
+            source.architecture,
+            allow=frozenset(named),
+            trust=request.trust,
+            training=source.training,
+        )
         try:
-            if request.trust and api.major >= 3:
-                api.module.config.enable_unsafe_deserialization()
+            if request.trust:
+                api.allow_lambdas()
             config = _config(safe.architecture)
-            known = {**api.experimental(), **custom, **_stand_ins(api)}
+            known = {**api.experimental(), **named, **_stand_ins(api)}
             model = api.model_from_config(config, known, trust=request.trust)
         except Exception as error:
             failures.append(f"with {api.package} {api.version}: {first_line(error)}")

@@ -56,6 +56,17 @@ class KerasApi:
             return utils.model_from_config(config, custom_objects=custom_objects)
         return self.module.models.model_from_config(config, custom_objects=custom_objects)
 
+    def registered_name(self, value: Any) -> str:
+        """``package>Name`` of a registered class or function, its plain name otherwise."""
+        place = self.module.saving if self.major >= 3 else self.module.utils
+        return str(place.get_registered_name(value))
+
+    def allow_lambdas(self) -> None:
+        """Let Lambda layers be rebuilt from stored code; before Keras 2.13 they always are."""
+        with contextlib.suppress(ImportError, AttributeError):
+            library = self._internal("src.saving.serialization_lib", "saving.serialization_lib")
+            library.enable_unsafe_deserialization()
+
     def experimental(self) -> dict[str, Any]:
         """Keras' own classes that live under ``experimental``, which it does not look up itself."""
         found: dict[str, Any] = {}
@@ -81,14 +92,17 @@ class KerasApi:
         raise ImportError(f"{self.package} {self.version} has none of {', '.join(candidates)}")
 
 
-def available(written_by: int | None) -> Iterator[KerasApi]:
+def available(written_by: int | None, only: str | None = None) -> Iterator[KerasApi]:
     """The installed Kerases to try, best first, for a file of Keras major version ``written_by``.
 
-    That is the environment's own Keras, then ``tf_keras`` (Keras 2) unless Keras 3 wrote the file.
+    That is the environment's own Keras, then ``tf_keras`` (Keras 2) unless Keras 3 wrote the file;
+    or the package ``only``.
     """
     import tensorflow as tf
 
     packages = ("keras",) if written_by == 3 else ("keras", "tf_keras")
+    if only is not None:
+        packages = (only,)
     for package in packages:
         if importlib.util.find_spec(package) is not None:
             module = importlib.import_module(package)

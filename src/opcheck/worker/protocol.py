@@ -21,6 +21,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     """``trust`` lets Lambda code run; ``custom_objects`` are the user's own modules to import.
 
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
+    ``search_path`` is where the user's own modules are looked for, besides the usual places.
     """
 
     source: ModelSource
@@ -29,6 +30,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     custom_objects: tuple[str, ...] = ()
     batch_size: int = 2
     emulate: str | None = None
+    search_path: tuple[str, ...] = ()
 
 
 class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):

@@ -1,0 +1,238 @@
+"""The plugin in runs of its own: options, marker, messages, cache, xdist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+Run = Callable[..., pytest.RunResult]
+Asked = Callable[[], list[str]]
+
+FAILING = """
+    import opcheck
+
+    def test_it():
+        opcheck.assert_supported("m.h5", target="metal@1.2.0", step="inference")
+"""
+
+
+def test_the_message_is_the_table_of_ops_with_reasons(run: Run) -> None:
+    result = run(FAILING)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*AssertionError: models/captioner.h5 is not supported (INCOMPLETE:*",
+            "E*inference on metal@1.2.0: 6 of 15 ops leave the GPU*",
+            "E*block/attention*Einsum*float32*cpu*registers no*",
+            "E*error*OPC101*block/attention:*",
+        ]
+    )
+    assert "testing.py" not in result.stdout.str()  # the frames of the assertion are hidden
+
+
+def test_what_is_allowed_does_not_count(run: Run) -> None:
+    source = """
+        import opcheck
+
+        def test_all():
+            allow = ["Einsum", "Pack", "Gate", "Lambda"]  # op types and layer classes
+            opcheck.assert_supported("m.h5", "metal@1.2.0", step="inference", allow=allow)
+
+        def test_paths():
+            allow = ["block*", "evil*"]
+            opcheck.assert_supported("m.h5", "metal@1.2.0", step="inference", allow=allow)
+
+        def test_too_few():
+            opcheck.assert_supported("m.h5", "metal@1.2.0", step="inference", allow=["Einsum"])
+    """
+    result = run(source)
+    result.assert_outcomes(passed=2, failed=1)
+    assert "Einsum \u00d7" not in result.stdout.str()
+
+
+def test_no_fallback_counts_warnings_too(run: Run) -> None:
+    source = """
+        import opcheck
+
+        ALLOW = ["Einsum", "Pack", "Gate", "Lambda", "ResourceGather"]
+
+        def test_supported():
+            opcheck.assert_supported("m.h5", "metal@1.2.0", step="training", allow=ALLOW)
+
+        def test_no_fallback():
+            opcheck.assert_no_fallback("m.h5", "metal@1.2.0", step="training", allow=ALLOW)
+    """
+    result = run(source)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E*ResourceSparseApplyAdam*"])
+
+
+def test_a_layer(run: Run) -> None:
+    source = """
+        import opcheck
+
+        def test_good():
+            opcheck.assert_layer_on_accelerator("m.h5", "dense", "metal@1.2.0")
+
+        def test_bad():
+            opcheck.assert_layer_on_accelerator("m.h5", "block", "metal@1.2.0")
+
+        def test_none():
+            opcheck.assert_layer_on_accelerator("m.h5", "dens", "metal@1.2.0")
+    """
+    result = run(source)
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*leaves the accelerator in block",
+            "E*Einsum*",
+            "E*no op was traced in a layer dens",
+            "E*Its layers: *dense*",
+        ]
+    )
+
+
+FIXTURE = """
+    def test_it(opcheck):
+        opcheck.check("m.h5")
+"""
+
+
+@pytest.mark.parametrize(
+    ("ini", "words", "expected"),
+    [
+        ("", ["--opcheck-target", "metal@1.2.0"], "metal@1.2.0 both auto"),
+        (
+            "",
+            ["--opcheck-target=metal@1.2.0", "--opcheck-target=directml@0.4.0"],
+            "metal@1.2.0 directml@0.4.0 both auto",
+        ),
+        (
+            "opcheck_targets =\\n    metal@1.2.0\\n    directml@0.4.0",
+            [],
+            "metal@1.2.0 directml@0.4.0 both auto",
+        ),
+        ("opcheck_step = training\\nopcheck_evidence = predicted", [], " training predicted"),
+        (
+            "opcheck_targets = metal@1.2.0\\nopcheck_step = training",
+            ["--opcheck-target", "directml@0.4.0", "--opcheck-step", "inference"],
+            "directml@0.4.0 inference auto",
+        ),
+    ],
+)
+def test_options_and_ini(
+    ini: str,
+    words: list[str],
+    expected: str,
+    run: Run,
+    asked: Asked,
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeini("[pytest]\n" + ini.replace("\\n", "\n"))
+    run(FIXTURE, *words).assert_outcomes(passed=1)
+    assert [line.strip() for line in asked()] == [expected.strip()]
+
+
+def test_the_projects_configuration_is_the_weakest(
+    run: Run, asked: Asked, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyprojecttoml("[tool.opcheck]\ntargets = ['metal']\nstep = 'training'\n")
+    run(FIXTURE, "--opcheck-target", "directml@0.4.0").assert_outcomes(passed=1)
+    assert asked() == ["directml@0.4.0 training auto"]
+
+
+def test_the_marker_counts_before_options_and_the_call_before_the_marker(
+    run: Run, asked: Asked
+) -> None:
+    source = """
+        import pytest
+
+        @pytest.mark.opcheck(target="directml@0.4.0", step="inference", allow="Einsum")
+        def test_marked(opcheck):
+            opcheck.check("m.h5")
+            opcheck.check("m.h5", "metal@1.2.0", step="training")
+    """
+    run(source, "--opcheck-target", "metal@1.1.0", "--strict-markers").assert_outcomes(passed=1)
+    assert asked() == ["directml@0.4.0 inference auto", "metal@1.2.0 training auto"]
+
+
+def test_the_markers_allow_reaches_the_assertion(run: Run) -> None:
+    source = """
+        import pytest
+
+        @pytest.mark.opcheck(target="metal@1.2.0", allow=["Einsum", "Pack", "Gate", "Lambda"])
+        def test_marked(opcheck):
+            opcheck.assert_supported("m.h5", step="inference")
+    """
+    run(source).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("arguments", ["'metal'", "targets='metal'"])
+def test_a_wrong_marker_is_an_error(arguments: str, run: Run) -> None:
+    source = f"""
+        import pytest
+
+        @pytest.mark.opcheck({arguments})
+        def test_marked(opcheck):
+            pass
+    """
+    result = run(source)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*takes target, step and allow*"])
+
+
+def test_a_wrong_configuration_is_said_without_a_traceback(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyprojecttoml("[tool.opcheck]\nstpe = 'training'\n")
+    result = run(FIXTURE)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*stpe is not an option*Did you mean step?"])
+
+
+def test_each_question_is_asked_once_a_session(run: Run, asked: Asked) -> None:
+    source = """
+        import opcheck as package
+        import pytest
+
+        @pytest.mark.parametrize("i", range(3))
+        def test_many(opcheck, i):
+            opcheck.check("m.h5", "metal@1.2.0")
+            with pytest.raises(AssertionError):
+                package.assert_supported("m.h5", "metal@1.2.0")
+            with pytest.raises(AssertionError):
+                package.assert_no_fallback("m.h5", "metal@1.2.0")
+
+        def test_a_file_that_changed():
+            with open("m.h5", "w") as file:
+                file.write("x")
+            with pytest.raises(AssertionError):
+                package.assert_supported("m.h5", "metal@1.2.0")
+    """
+    run(source).assert_outcomes(passed=4)
+    assert asked() == ["metal@1.2.0 both auto"] * 2
+
+
+def test_under_xdist(run: Run) -> None:
+    pytest.importorskip("xdist")
+    source = """
+        import pytest
+
+        @pytest.mark.parametrize("i", range(6))
+        def test_many(opcheck, i):
+            assert opcheck.check("m.h5").results
+    """
+    words = ("-n", "2", "--opcheck-target", "metal@1.2.0")
+    run(source, *words).assert_outcomes(passed=6)
+
+
+def test_a_run_that_asks_nothing_imports_nothing(run: Run) -> None:
+    source = """
+        import sys
+
+        def test_it():
+            heavy = {"opcheck.pipeline", "opcheck.testing", "tensorflow", "networkx"}
+            assert not heavy & set(sys.modules)
+    """
+    run(source, "-p", "no:cacheprovider", "--noconftest").assert_outcomes(passed=1)
