@@ -60,7 +60,8 @@ class Options(
     ``allow_unknown`` lets ops pass whose placement is not known. ``baseline`` is a file of
     findings that are accepted. ``timeout`` is in seconds. ``trust`` lets Lambda code from the
     model file run; ``custom_objects`` are modules of the user's own to import. With ``nearest``
-    the nearest known target stands in for one that is not known, and the report says so.
+    the nearest known target stands in for one that is not known, and the report says so. Without
+    ``soft_placement`` what TensorFlow would refuse to move to the CPU fails.
     """
 
     targets: tuple[str, ...] = ()
@@ -77,6 +78,7 @@ class Options(
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     custom_objects: tuple[str, ...] = ()
     nearest: bool = False
+    soft_placement: bool = True
     trust: bool = False
 
 

@@ -125,7 +125,9 @@ def _judge(
     # The graph as it is where there is an accelerator of that device type.
     ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
     opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
-    placements = placement.predict(ops, target, opaque=opaque)
+    placements = placement.predict(
+        ops, target, opaque=opaque, soft_placement=options.soft_placement
+    )
     gaps = ops.notes + _replaced(step, reply)
     compared = None
     if options.evidence != "predicted":

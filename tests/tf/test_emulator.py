@@ -249,3 +249,50 @@ except tf.errors.UnimplementedError as error:
 """
     platform = resolve(TARGET).platform
     assert run(cache, code, TARGET) == [f"Could not find compiler for platform {platform}"]
+
+
+def test_without_soft_placement_only_what_is_asked_for_by_name_is_refused(cache: Path) -> None:
+    """As `predict(..., soft_placement=False)` says it of the same graphs."""
+    code = """
+import sys
+import tensorflow as tf
+from opcheck import emulator
+from opcheck.graph import flatten
+from opcheck.placement import predict
+from opcheck.targets import resolve
+from opcheck.worker.raw_graph import raw_graph
+target = resolve(sys.argv[1])
+emulator.load(target)
+tf.config.set_soft_device_placement(False)
+
+def free(x):
+    return tf.nn.relu(tf.einsum("ab,bc->ac", x, x))
+
+def named(x):
+    with tf.device("/GPU:0"):
+        return free(x)
+
+def tied(x):
+    anchor = tf.nn.relu(x)
+    with tf.device("/GPU:0"):
+        anchor = tf.nn.relu(x)
+    with tf.compat.v1.colocate_with(anchor):
+        return free(x)
+
+for function in (free, named, tied):
+    # A graph made with soft placement on keeps what was asked for; the placer decides at the call.
+    concrete = tf.function(function).get_concrete_function(tf.TensorSpec([2, 2]))
+    graph = flatten(raw_graph(concrete), name="f", layers=(), device_type="GPU")
+    said = {p.verdict for p in predict(graph, target, soft_placement=False)}
+    try:
+        concrete(tf.ones([2, 2]))
+        refused = False
+    except tf.errors.InvalidArgumentError:
+        refused = True
+    print(function.__name__, refused, "fails" in said)
+"""
+    assert run(cache, code, TARGET) == [
+        "free False False",
+        "named True True",
+        "tied True True",
+    ]

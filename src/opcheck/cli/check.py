@@ -56,6 +56,12 @@ def add(subparsers: Subparsers) -> None:
     )
     limits.add_argument("--max-host-bytes", type=int, metavar="N", help="that are copied so")
     parser.add_argument(
+        "--no-soft-placement",
+        action="store_false",
+        dest="soft_placement",
+        help="report as failing what tf.config.set_soft_device_placement(False) would refuse",
+    )
+    parser.add_argument(
         "--allow-unknown", action="store_true", help="let ops pass whose placement is not known"
     )
     baselines = parser.add_mutually_exclusive_group()

@@ -40,7 +40,8 @@ class Assignment(msgspec.Struct, frozen=True):
 
     ``kernel`` is the one that runs there. ``pulled_by`` is the id of the colocated op that kept
     this one off the accelerator; ``moved`` says that a heuristic chose the device, not the kernels;
-    ``stranded`` that the op's variable is on the accelerator and no kernel for the op.
+    ``stranded`` that the op's variable is on the accelerator and no kernel for the op; ``asked``
+    that the model names the accelerator (``tf.device``) for the op or one of its group.
     """
 
     device: str | None
@@ -48,6 +49,7 @@ class Assignment(msgspec.Struct, frozen=True):
     pulled_by: str | None = None
     moved: bool = False
     stranded: bool = False
+    asked: bool = False
 
 
 def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
@@ -57,6 +59,7 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
     device: str | None
     pulled: dict[str, str] = {}
     stranded: set[str] = set()
+    asked: set[str] = set()
     free: dict[str, Mapping[str, KernelDef]] = {}
     for group in _groups(graph):
         members = {m for m in group if not m.startswith(ARGUMENT)}
@@ -66,6 +69,9 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
             without = []
         pinned = [m for m in members if _asks_for_cpu(graph.by_id[m])]
         device = CPU if without or pinned else target.device_type
+        named = f"device:{target.device_type}"
+        if any(named in graph.by_id[m].device for m in members):
+            asked |= members
         for op_id in members:
             devices[op_id] = device if device in kernels[op_id] else _first(kernels[op_id])
             if without and devices[op_id] == CPU and target.device_type in kernels[op_id]:
@@ -80,6 +86,7 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
             pulled.get(op.id),
             op.id in moved,
             op.id in stranded,
+            op.id in asked,
         )
         for op in graph.ops
     }

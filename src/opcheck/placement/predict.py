@@ -3,36 +3,61 @@ reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from opcheck.graph import ModelGraph, OpNode
+from opcheck.placement import words
 from opcheck.placement.host import keeps_data_on_host
+from opcheck.placement.limits import Limit, limits
 from opcheck.placement.placer import CPU, Assignment, place
 from opcheck.placement.types import Placement, Reason, Verdict
 from opcheck.targets import Target
 
 _XLA_CALL = "_XlaMustCompile"
-_HANDLES = frozenset({"resource", "variant"})
 
 
 def predict(
-    graph: ModelGraph, target: Target, *, opaque: Mapping[str, str] = MappingProxyType({})
+    graph: ModelGraph,
+    target: Target,
+    *,
+    opaque: Mapping[str, str] = MappingProxyType({}),
+    soft_placement: bool = True,
 ) -> tuple[Placement, ...]:
     """One placement for each op of ``graph``, in its order.
 
     ``opaque`` maps the paths of layers that were not rebuilt as they are to why: nothing is known
-    of their ops.
+    of their ops. Without ``soft_placement`` an op fails that the model puts on the accelerator by
+    name, where it has no kernel.
     """
     assigned = place(graph, target)
+    limited = limits(target)
     placements = []
     for op in graph.ops:
         assignment = assigned[op.id]
         verdict, reason = _judge(op, assignment, graph, target, opaque)
+        if verdict in ("accelerator", "host-pinned"):
+            verdict, reason = _limited(op, limited, target) or (verdict, reason)
+        elif verdict == "cpu" and assignment.asked and not soft_placement:
+            verdict, reason = "fails", words.refused(reason, target)
         there = assignment.kernel if assignment.device != CPU else None
         host_memory = there.host_memory if there else ()
         placements.append(Placement(op.id, verdict, "predicted", reason, host_memory))
     return tuple(placements)
+
+
+def _limited(
+    op: OpNode, limited: Mapping[str, tuple[Limit, ...]], target: Target
+) -> tuple[Verdict, Reason] | None:
+    """The verdict where a run-time limit of the plugin is exceeded, or might be."""
+    found: tuple[Verdict, Reason] | None = None
+    for limit in limited.get(op.op_type, ()):
+        exceeded = limit.exceeded(op)
+        if exceeded:
+            return "fails", words.over_limit(limit, target)
+        if exceeded is None:
+            found = "unknown", words.near_limit(limit, op)
+    return found
 
 
 def _judge(
@@ -53,7 +78,7 @@ def _judge(
     if assignment.stranded:
         return "fails", Reason(
             "variable-on-accelerator",
-            f"{_missing(op, target).message}, and the variable it works on is on "
+            f"{words.missing(op, target).message}, and the variable it works on is on "
             f"{target.device_type}: TensorFlow refuses to place the step",
         )
     if assignment.device is None:
@@ -64,23 +89,26 @@ def _judge(
     if kernel is not None and keeps_data_on_host(kernel, graph.signatures.get(op.op_type)):
         return "host-pinned", Reason(
             "host-memory",
-            f"{_with_dtypes(op)} is placed on {target.device_type}, but its kernel keeps "
-            f"{_listing(kernel.host_memory)} in host memory, so it computes on the CPU",
+            f"{words.with_dtypes(op)} is placed on {target.device_type}, but its kernel keeps "
+            f"{words.listing(kernel.host_memory)} in host memory, so it computes on the CPU",
         )
-    who = _plugin(target) if kernel is None or kernel.origin == "plugin" else _core(target)
-    return "accelerator", Reason("kernel", f"{who} registers {_with_dtypes(op)}")
+    who = (
+        words.plugin(target) if kernel is None or kernel.origin == "plugin" else words.core(target)
+    )
+    return "accelerator", Reason("kernel", f"{who} registers {words.with_dtypes(op)}")
 
 
 def _nowhere(op: OpNode, target: Target) -> tuple[Verdict, Reason]:
     if target.defines(op.op_type):
         return "fails", Reason(
             "no-kernel-anywhere",
-            f"{_with_dtypes(op)} has no kernel on {target.device_type} and none on the CPU",
+            f"{words.with_dtypes(op)} has no kernel on {target.device_type} and none on the "
+            f"CPU{words.elsewhere(op, target)}",
         )
     return "unknown", Reason(
         "unknown-op",
-        f"{_core(target)} and {_plugin(target)} have no op {op.op_type}: it is of a custom library "
-        "or of another TensorFlow version",
+        f"{words.core(target)} and {words.plugin(target)} have no op {op.op_type}: it is of a "
+        "custom library or of another TensorFlow version",
     )
 
 
@@ -89,7 +117,7 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Targ
         culprit = graph.by_id[assignment.pulled_by]
         return Reason(
             "colocated",
-            f"colocated with {culprit.op_type}, and {_missing(culprit, target).message}",
+            f"colocated with {culprit.op_type}, and {words.missing(culprit, target).message}",
         )
     if assignment.moved:
         return Reason(
@@ -98,53 +126,4 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Targ
         )
     if "device:CPU" in op.device:
         return Reason("asked-for", f"the model puts {op.op_type} on the CPU itself (tf.device)")
-    return _missing(op, target)
-
-
-def _missing(op: OpNode, target: Target) -> Reason:
-    """Why there is no kernel for ``op`` on the accelerator."""
-    if not target.registry.has_op(op.op_type, target.device_type):
-        return Reason("no-kernel", f"{_plugin(target)} registers no {op.op_type}")
-    registered = target.registry.dtypes(op.op_type, target.device_type)
-    wrong = [
-        (attr, dtype, registered[attr])
-        for attr, dtype in op.dtypes
-        if attr in registered and not set(_tuple(dtype)) <= set(registered[attr])
-    ]
-    if wrong:
-        attr, dtype, instead = wrong[0]
-        return Reason(
-            "dtype",
-            f"{op.op_type} with {attr}={_listing(_tuple(dtype))}: {_plugin(target)} registers "
-            f"{op.op_type} for {_listing(instead)}",
-        )
-    return Reason(
-        "dtype", f"{_plugin(target)} registers {op.op_type}, but not for {_with_dtypes(op)}"
-    )
-
-
-def _tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _with_dtypes(op: OpNode) -> str:
-    """``AddV2 with T=float32``; attributes that only name handles say nothing."""
-    parts = [
-        f"{attr}={_listing(tuple(dict.fromkeys(_tuple(dtype))))}"
-        for attr, dtype in op.dtypes
-        if set(_tuple(dtype)) - _HANDLES
-    ]
-    return f"{op.op_type} with {', '.join(parts)}" if parts else op.op_type
-
-
-def _listing(names: Sequence[str], most: int = 8) -> str:
-    shown = list(names[:most])
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _plugin(target: Target) -> str:
-    return f"{target.distribution or target.plugin} {target.version}"
-
-
-def _core(target: Target) -> str:
-    return f"TensorFlow {target.tensorflow}"
+    return words.missing(op, target)

@@ -90,9 +90,13 @@ class RegistryFile(msgspec.Struct, frozen=True):
 
     def kernels(self) -> Iterator[KernelDef]:
         """Every registration."""
-        for op, groups in self.ops.items():
-            for group in groups:
-                yield from _expand(op, group, self.origin)
+        for op in self.ops:
+            yield from self.of(op)
+
+    def of(self, op: str) -> Iterator[KernelDef]:
+        """The registrations of one op."""
+        for group in self.ops.get(op, ()):
+            yield from _expand(op, group, self.origin)
 
 
 def read(path: Path) -> RegistryFile:

@@ -97,11 +97,12 @@ def support(target: Target, versions: Sequence[Target], op: str) -> tuple[Suppor
     """What ``versions``, oldest first, have for ``op`` there."""
     have = [facts(version, op) for version in versions]
     here = versions.index(target)
+    names = [version.version for version in versions]
     found: dict[tuple[Fact, bool, tuple[Span, ...]], list[str]] = {}
     for fact in sorted(set().union(*have)):
         device, origin, attr, value, host_memory = fact
         held = tuple(fact in each for each in have)
-        key = ((device, origin, attr, "", host_memory), held[here], _spans(held, versions))
+        key = ((device, origin, attr, "", host_memory), held[here], spans(held, names))
         found.setdefault(key, []).append(value)
     return tuple(
         Support(device, origin, attr, tuple(values) if attr else (), host_memory, there, spans)
@@ -109,11 +110,12 @@ def support(target: Target, versions: Sequence[Target], op: str) -> tuple[Suppor
     )
 
 
-def _spans(held: Sequence[bool], versions: Sequence[Target]) -> tuple[Span, ...]:
+def spans(held: Sequence[bool], versions: Sequence[str]) -> tuple[Span, ...]:
+    """The runs of ``versions``, oldest first, for which ``held`` is true."""
     return tuple(
         Span(
-            first=versions[run[0]].version,
-            last=versions[run[-1]].version,
+            first=versions[run[0]],
+            last=versions[run[-1]],
             oldest=run[0] == 0,
             newest=run[-1] == len(versions) - 1,
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from opcheck.graph import ARGUMENT, ModelGraph
 from opcheck.placement import Placement, predict
-from opcheck.targets import Target
+from opcheck.placement.limits import limits
+from opcheck.targets import Target, resolve
 
 from .registry import graph, kernel, op, target
 
@@ -175,4 +179,96 @@ def test_data_in_host_memory_is_not_on_the_accelerator() -> None:
         "reshape": "accelerator",  # only its shape argument is on the host
         "shape": "accelerator",
         "range": "host-pinned",
+    }
+
+
+def test_other_versions_of_the_plugin_are_named() -> None:
+    asked = graph(
+        [op("r", "StatelessRandomUniformV2", types={"Tshape": "int32", "dtype": "float32"})]
+    )
+    on = resolve("metal@1.2.0,macos=12")
+    assert only(asked, on).reason.message.endswith("it does on macOS 13 or newer")
+    fused = op("f", "_FusedConv2D", inputs="float16 float16", types={"T": "float16"})
+    old = only(graph([fused]), resolve("directml@0.3.0"))
+    assert old.reason.code == "no-kernel-anywhere"
+    assert old.reason.message.endswith("(versions that do: 0.4.0)")
+
+
+def shaped(op_type: str, rank: int | None, **attrs: object) -> ModelGraph:
+    shape = None if rank is None else (2,) * rank
+    node = op("a", op_type, inputs="float32 int32", types={"T": "float32"})
+    first = msgspec.structs.replace(node.inputs[0], shape=shape)
+    return graph(
+        [msgspec.structs.replace(node, inputs=(first, node.inputs[1]), attrs=tuple(attrs.items()))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("op_type", "rank", "attrs", "verdict"),
+    [
+        ("Pad", 6, {}, "accelerator"),
+        ("Pad", 7, {}, "fails"),
+        ("Pad", None, {}, "unknown"),
+        ("ReverseV2", 5, {}, "accelerator"),
+        ("ReverseV2", 6, {}, "fails"),
+        ("MaxPool", 4, {"ksize": (1, 2, 2, 1)}, "accelerator"),
+        ("MaxPool", 4, {"ksize": (1, 1, 1, 2)}, "fails"),
+        ("MaxPool", 4, {"ksize": (1, 1, 2, 2), "data_format": "NCHW"}, "accelerator"),
+        ("MaxPool3D", 5, {"ksize": (1, 2, 2, 2, 1)}, "accelerator"),
+        ("Conv2D", 4, {"strides": (1, 2, 2, 1), "dilations": (1, 1, 1, 1)}, "accelerator"),
+        ("Conv2D", 4, {"strides": (1, 1, 1, 2), "dilations": (1, 1, 1, 1)}, "fails"),
+        ("Conv2D", 4, {"strides": (1, 1, 1, 1), "dilations": (2, 1, 1, 1)}, "fails"),
+    ],
+)
+def test_limits_of_directml(
+    op_type: str, rank: int | None, attrs: dict[str, object], verdict: str
+) -> None:
+    on = msgspec.structs.replace(target(kernel(op_type, "GPU", T="float32")), plugin="directml")
+    found = only(shaped(op_type, rank, **attrs), on)
+    assert found.verdict == verdict
+    assert (found.reason.code == "runtime-limit") == (verdict != "accelerator")
+    metal = target(kernel(op_type, "GPU", T="float32"))
+    assert only(shaped(op_type, rank, **attrs), metal).verdict == "accelerator"
+
+
+def test_a_limit_ends_with_the_version_that_lifts_it() -> None:
+    model = shaped("FusedBatchNormV3", 4, exponential_avg_factor=0.01)
+    on = target(kernel("FusedBatchNormV3", "GPU", T="float32"))
+    verdict = {
+        version: only(
+            model, msgspec.structs.replace(on, plugin="directml", version=version)
+        ).verdict
+        for version in ("0.3.0", "0.4.0")
+    }
+    assert verdict == {"0.3.0": "fails", "0.4.0": "accelerator"}
+
+
+def test_every_limit_has_a_source() -> None:
+    every = [
+        limit
+        for version in ("0.0.1", "0.4.0")
+        for those in limits(
+            msgspec.structs.replace(target(), plugin="directml", version=version)
+        ).values()
+        for limit in those
+    ]
+    assert len(every) > 10
+    assert all(limit.source and limit.says for limit in every)
+
+
+def test_without_soft_placement_what_is_asked_for_by_name_fails() -> None:
+    on = target(kernel("Einsum", "CPU", T="float32"), *ADD)
+    free = op("free", "Einsum", inputs="float32")
+    named = op("named", "Einsum", inputs="float32", device="/device:GPU:0")
+    tied = op("tied", "Einsum", inputs="float32", attrs=(("_class", ("loc:@anchor",)),))
+    anchor = op("anchor", "AddV2", inputs="float32 float32", device="/device:GPU:0")
+    model = graph([free, named, tied, anchor])
+    soft = {p.op_id: p.verdict for p in predict(model, on)}
+    assert soft == {"free": "cpu", "named": "cpu", "tied": "cpu", "anchor": "cpu"}
+    hard = {p.op_id: (p.verdict, p.reason.code) for p in predict(model, on, soft_placement=False)}
+    assert hard == {
+        "free": ("cpu", "no-kernel"),
+        "named": ("fails", "no-soft-placement"),
+        "tied": ("fails", "no-soft-placement"),
+        "anchor": ("fails", "no-soft-placement"),
     }

@@ -1,0 +1,97 @@
+"""The words of a placement's reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opcheck.graph import OpNode
+from opcheck.placement.limits import Limit
+from opcheck.placement.types import Reason
+from opcheck.targets import Target
+from opcheck.targets.versions import systems_with, versions_with
+
+_HANDLES = frozenset({"resource", "variant"})
+_SYSTEMS = {("macos", ">=13"): "macOS 13 or newer"}
+
+
+def missing(op: OpNode, target: Target) -> Reason:
+    """Why there is no kernel for ``op`` on the accelerator."""
+    if not target.registry.has_op(op.op_type, target.device_type):
+        return Reason(
+            "no-kernel", f"{plugin(target)} registers no {op.op_type}{elsewhere(op, target)}"
+        )
+    registered = target.registry.dtypes(op.op_type, target.device_type)
+    wrong = [
+        (attr, dtype, registered[attr])
+        for attr, dtype in op.dtypes
+        if attr in registered and not set(_tuple(dtype)) <= set(registered[attr])
+    ]
+    if wrong:
+        attr, dtype, instead = wrong[0]
+        return Reason(
+            "dtype",
+            f"{op.op_type} with {attr}={listing(_tuple(dtype))}: {plugin(target)} registers "
+            f"{op.op_type} for {listing(instead)}{elsewhere(op, target)}",
+        )
+    return Reason(
+        "dtype",
+        f"{plugin(target)} registers {op.op_type}, but not for {with_dtypes(op)}"
+        f"{elsewhere(op, target)}",
+    )
+
+
+def elsewhere(op: OpNode, target: Target) -> str:
+    """Which systems, or other versions of the plugin, have what is missing here."""
+    attrs: dict[str, object] = {**dict(op.attrs), **dict(op.dtypes)}
+    needs = systems_with(target, op.op_type, attrs)
+    if needs:
+        return f"; it does on {' and '.join(_SYSTEMS.get(need, ' '.join(need)) for need in needs)}"
+    spans = versions_with(target, op.op_type, attrs)
+    return f" (versions that do: {', '.join(map(str, spans))})" if spans else ""
+
+
+def over_limit(limit: Limit, target: Target) -> Reason:
+    return Reason(
+        "runtime-limit", f"{plugin(target)} has a kernel, which refuses this: {limit.says}"
+    )
+
+
+def near_limit(limit: Limit, op: OpNode) -> Reason:
+    name = op.inputs[limit.input].name if limit.input < len(op.inputs) else "its input"
+    return Reason("runtime-limit", f"{limit.says}, and the rank of {name} is not known")
+
+
+def refused(reason: Reason, target: Target) -> Reason:
+    """Why an op fails without soft placement that ``reason`` would put on the CPU."""
+    return Reason(
+        "no-soft-placement",
+        f"the model asks for {target.device_type} by name, soft placement is off, and: "
+        f"{reason.message}",
+    )
+
+
+def _tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def with_dtypes(op: OpNode) -> str:
+    """``AddV2 with T=float32``; attributes that only name handles say nothing."""
+    parts = [
+        f"{attr}={listing(tuple(dict.fromkeys(_tuple(dtype))))}"
+        for attr, dtype in op.dtypes
+        if set(_tuple(dtype)) - _HANDLES
+    ]
+    return f"{op.op_type} with {', '.join(parts)}" if parts else op.op_type
+
+
+def listing(names: Sequence[str], most: int = 8) -> str:
+    shown = list(names[:most])
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def plugin(target: Target) -> str:
+    return f"{target.distribution or target.plugin} {target.version}"
+
+
+def core(target: Target) -> str:
+    return f"TensorFlow {target.tensorflow}"
