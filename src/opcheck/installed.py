@@ -15,6 +15,9 @@ TENSORFLOWS = (
 """The distributions that bring the ``tensorflow`` package."""
 
 
+_PLUGINS = {"metal": "tensorflow-metal", "directml": "tensorflow-directml-plugin"}
+
+
 def version_of(distribution: str) -> str | None:
     """The installed version of a distribution, ``None`` when it is not installed."""
     try:
@@ -26,14 +29,12 @@ def version_of(distribution: str) -> str | None:
 def accelerator_target() -> str | None:
     """The target that this machine itself is, going by the plugin that is installed."""
     apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    if apple and version_of("tensorflow-metal"):
-        return "metal"
-    if version_of("tensorflow-directml-plugin"):
-        return "directml"
-    return None
+    mine = [plugin for plugin, distribution in _PLUGINS.items() if version_of(distribution)]
+    return next((plugin for plugin in mine if apple or plugin != "metal"), None)
 
 
 def default_targets() -> tuple[str, ...]:
-    """Without ``-t``: this machine's own accelerator, otherwise both plugins' newest versions."""
+    """Without ``-t``: this machine's own accelerator, of the version that is installed; otherwise
+    both plugins' newest versions."""
     own = accelerator_target()
-    return (own,) if own else ("metal", "directml")
+    return (f"{own}@{version_of(_PLUGINS[own])}",) if own else ("metal", "directml")

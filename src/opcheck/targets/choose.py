@@ -89,7 +89,8 @@ def _of_version(wanted: TargetSpec, settle: Settle) -> list[TargetInfo]:
     near = by_version[around[0]] if around else None
     settle(
         f"opcheck has no kernel registry for {wanted.plugin}@{wanted.version}.",
-        f"The nearest it knows: {_or([by_version[v] for v in around or list(by_version)[:2]])}.",
+        f"The nearest it knows: {_or([by_version[v] for v in around or list(by_version)[:2]])}. "
+        "`opcheck registry capture` or `extract` reads one that is unknown.",
         near,
     )
     return [t for t in ours if t.label == near]

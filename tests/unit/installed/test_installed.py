@@ -1,0 +1,30 @@
+"""Which accelerator this machine has, by what is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from opcheck import installed
+
+METAL, DIRECTML = "tensorflow-metal", "tensorflow-directml-plugin"
+
+
+@pytest.mark.parametrize(
+    ("packages", "system", "expected"),
+    [
+        ({}, ("Linux", "x86_64"), ("metal", "directml")),
+        ({METAL: "1.1.0"}, ("Darwin", "arm64"), ("metal@1.1.0",)),
+        ({METAL: "1.1.0"}, ("Linux", "x86_64"), ("metal", "directml")),
+        ({DIRECTML: "0.4.0.dev230202"}, ("Windows", "AMD64"), ("directml@0.4.0.dev230202",)),
+    ],
+)
+def test_the_version_that_is_installed_is_the_target(
+    packages: dict[str, str],
+    system: tuple[str, str],
+    expected: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installed, "version_of", packages.get)
+    monkeypatch.setattr("platform.system", lambda: system[0])
+    monkeypatch.setattr("platform.machine", lambda: system[1])
+    assert installed.default_targets() == expected
