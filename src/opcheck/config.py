@@ -62,6 +62,9 @@ class Options(
     model file run; ``custom_objects`` are modules of the user's own to import. With ``nearest``
     the nearest known target stands in for one that is not known, and the report says so. Without
     ``soft_placement`` what TensorFlow would refuse to move to the CPU fails.
+
+    ``inputs`` are the model's as ``name=shape:dtype``, for those that are not to be chosen;
+    ``input_file`` is an .npz with their values.
     """
 
     targets: tuple[str, ...] = ()
@@ -75,6 +78,8 @@ class Options(
     ignore: tuple[Ignore, ...] = ()
     baseline: str | None = None
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 2
+    inputs: tuple[str, ...] = ()
+    input_file: str | None = None
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     custom_objects: tuple[str, ...] = ()
     nearest: bool = False
@@ -83,7 +88,9 @@ class Options(
 
 
 KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Options))
-_LISTS = frozenset({"targets", "custom-objects"})
+_LISTS = frozenset({"targets", "custom-objects", "inputs"})
+
+_PATHS = frozenset({"baseline", "input-file"})
 
 _TABLES = frozenset({"ignore"})
 """Too much for one word of an environment variable."""
@@ -178,8 +185,10 @@ def _explain_ignore(value: object, origin: str) -> None:
 
 def _relative_to(folder: Path, values: Mapping[str, object]) -> dict[str, object]:
     """A path in a file starts from the file's folder."""
-    baseline = values.get("baseline")
-    return {**values, **({"baseline": str(folder / baseline)} if isinstance(baseline, str) else {})}
+    return {
+        key: str(folder / value) if key in _PATHS and isinstance(value, str) else value
+        for key, value in values.items()
+    }
 
 
 def _spelled(key: str, prefix: str) -> str:

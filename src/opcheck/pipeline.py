@@ -17,6 +17,7 @@ from opcheck.report import Inspection, Report, Result, baseline, build, gate
 from opcheck.rules import PlacedOp, Subject, severity
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
+    InputSpec,
     Step,
     TracedStep,
     WorkerReply,
@@ -61,6 +62,8 @@ def check(
         custom_objects=options.custom_objects,
         batch_size=options.batch_size,
         search_path=_search_path(source, options),
+        inputs=tuple(map(InputSpec.parse, options.inputs)),
+        input_file=options.input_file,
     )
     traces = worker.trace(
         request,
@@ -138,7 +141,7 @@ def _judge(
                 hint="Use --evidence predicted.",
             )
         placements, compared, gaps = traced.placements, traced.compared, gaps + traced.gaps
-    costs = cost.assess(ops, placements, batch=options.batch_size)
+    costs = cost.assess(ops, placements, batch=step.batch_size)
     placed = tuple(
         PlacedOp(op, where, severity(op, where), each)
         for op, where, each in zip(ops.ops, placements, costs.ops, strict=True)

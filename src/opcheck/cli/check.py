@@ -89,6 +89,14 @@ def add(subparsers: Subparsers) -> None:
         "--batch-size", type=int, metavar="N", help="of the traced step; default: 2"
     )
     parser.add_argument(
+        "--input",
+        action="append",
+        dest="inputs",
+        metavar="NAME=SHAPE[:DTYPE]",
+        help="an input of the traced step, such as image=2,224,224,3:float32; may be repeated",
+    )
+    parser.add_argument("--input-file", metavar="FILE.npz", help="the values of inputs, by name")
+    parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"
     )
     outputs.add_options(parser, FORMATS)

@@ -84,7 +84,8 @@ def _verdicts(report: Report, style: Style) -> list[str]:
         for line in paragraph(verdict_sentence(result), width=style.width, rest="  "):
             lines.append(style.paint(line, colour))
         if result.trace.error and result.ops:
-            why = f"The step did not run here: {printable(result.trace.error)}"
+            stopped = "did not run here" if result.evidence == "predicted" else "stopped"
+            why = f"The step {stopped}: {printable(result.trace.error)}"
             lines += paragraph(why, width=style.width, first="  ")
         lines += (
             line

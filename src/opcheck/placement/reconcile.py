@@ -23,6 +23,8 @@ _LOWERED = frozenset(
 )
 _LOWERED_IDENTITY = re.compile(r"^Func/.*/(in|out)put$|/(loop_body_control|pivot_[tf])$")
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+# Failures of another kind come after the placer: limits of the plugin's own kernels.
+_REFUTED_BY_A_RUN = frozenset({"no-kernel-anywhere", "no-xla", "variable-on-accelerator"})
 _COUNTER = re.compile(r"/_\d+(?=/|$)")
 
 
@@ -115,8 +117,12 @@ def _observed(
             device.partition(":")[0]
             for device in traced.get((op.placed_as or op.id, op.op_type), ())
         }
-        fails = placement.verdict == "fails"
-        if len(devices) != 1 or placement.verdict == "unknown" or (fails and not executed):
+        refuted = executed and placement.reason.code in _REFUTED_BY_A_RUN
+        if (
+            len(devices) != 1
+            or placement.verdict == "unknown"
+            or (placement.verdict == "fails" and not refuted)
+        ):
             observed.append(placement)
             continue
         device = devices.pop()

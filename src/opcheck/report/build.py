@@ -90,11 +90,22 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
             only_in_graph=reconciled.only_in_graph if reconciled else (),
             only_in_trace=reconciled.only_in_trace if reconciled else (),
             error=traced.error,
+            not_real=tuple(op.name for op in traced.zeros),
         ),
         incomplete=subject.gaps,
-        notes=traced.notes,
+        notes=traced.notes + _not_real(traced),
         match_reason=subject.target.match_reason,
         flows=subject.flows,
+    )
+
+
+def _not_real(traced: TracedStep) -> tuple[str, ...]:
+    if not traced.zeros:
+        return ()
+    types = ", ".join(sorted({op.op for op in traced.zeros}))
+    return (
+        f"The numbers of this run are not real: the emulated device gave zeros for {types}, which "
+        "the CPU cannot compute.",
     )
 
 

@@ -129,13 +129,17 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """How the executed step compares with the graph. ``error`` is why it did not run."""
+    """How the executed step compares with the graph. ``error`` is why it did not run.
+
+    ``not_real`` names the ops that the emulated device cannot compute: they gave zeros.
+    """
 
     executed: bool
     matched: int
     only_in_graph: tuple[str, ...]
     only_in_trace: tuple[str, ...]
     error: str | None
+    not_real: tuple[str, ...] = ()
 
 
 class OpDisagreement(msgspec.Struct, frozen=True):

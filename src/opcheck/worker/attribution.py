@@ -26,17 +26,26 @@ ROLE_ATTR = "_opcheck_role"
 class Attribution:
     """``paths`` maps ``id(layer)`` to its path; ``""`` is the root model, which owns no op.
 
-    ``outside`` is the role of what the step does outside the model's own call.
+    ``outside`` is the role of what the step does outside the model's own call; ``embedding`` is
+    Keras' class of that name.
     """
 
-    def __init__(self, paths: dict[int, str], outside: Role) -> None:
+    def __init__(self, paths: dict[int, str], outside: Role, embedding: Any) -> None:
         self._paths = paths
+        self._embedding = embedding
+        self._lookups: list[tuple[Any, int]] = []
         self._layers: list[str] = [""]
         self._roles: list[Role] = [outside]
 
     @contextlib.contextmanager
-    def recording(self, layer_classes: tuple[type, ...], model: Any) -> Iterator[None]:
-        """Stamp every op created inside. Restores what it wrapped."""
+    def recording(
+        self, layer_classes: tuple[type, ...], model: Any
+    ) -> Iterator[list[tuple[Any, int]]]:
+        """Stamp every op created inside. Restores what it wrapped.
+
+        Gives the tensors that Embedding layers are called on inside, each with their size.
+        """
+        self._lookups = []
         wraps: list[tuple[Any, str, Callable[..., Any]]] = [
             (ops.Graph, "_create_op_internal", self._stamped),
             *((cls, "__call__", self._in_layer) for cls in layer_classes),
@@ -55,7 +64,7 @@ class Attribution:
         with contextlib.ExitStack() as stack:
             for owner, name, wrap in wraps:
                 stack.enter_context(_replaced(owner, name, wrap))
-            yield
+            yield self._lookups
 
     def _stamped(self, create: Callable[..., Any]) -> Callable[..., Any]:
         def create_op(graph: Any, *args: Any, **kwargs: Any) -> Any:
@@ -72,6 +81,8 @@ class Attribution:
             # An unknown layer (made inside another's call) belongs to the one that called it.
             self._layers.append(self._paths.get(id(layer), self._layers[-1]))
             self._roles.append("forward" if len(self._roles) == 1 else self._roles[-1])
+            if isinstance(layer, self._embedding) and args:
+                self._lookups.append((args[0], layer.input_dim))
             try:
                 return call(layer, *args, **kwargs)
             finally:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from opcheck.graph import Role
 from opcheck.worker.attribution import Attribution
 from opcheck.worker.build import BuiltModel
-from opcheck.worker.inputs import spec_of, structure_of
+from opcheck.worker.inputs import name_of, spec_of, structure_of
 from opcheck.worker.steps import StepFunction
 from opcheck.worker.training import prepare
 
@@ -26,7 +26,12 @@ def inference_step(built: BuiltModel) -> StepFunction:
         return inference
 
     return StepFunction(
-        "inference", make, (_inputs(model),), _recording(built, "forward"), (False,)
+        "inference",
+        make,
+        (_inputs(model),),
+        _recording(built, "forward"),
+        (False,),
+        _names(model),
     )
 
 
@@ -47,18 +52,24 @@ def training_step(built: BuiltModel) -> StepFunction:
         (_inputs(model), training.labels),
         _recording(built, "metrics"),
         (False, True),
-        training.loss,
-        training.optimizer,
-        training.defaults,
-        training.notes,
+        _names(model),
+        outputs=lambda x: model(x, training=False),
+        loss=training.loss,
+        optimizer=training.optimizer,
+        defaults=training.defaults,
+        notes=training.notes,
     )
 
 
 def _recording(built: BuiltModel, outside: Role) -> Callable[[], Any]:
-    attribution = Attribution(built.paths, outside)
+    attribution = Attribution(built.paths, outside, built.api.module.layers.Embedding)
     return lambda: attribution.recording(built.api.layer_classes, built.model)
 
 
 def _inputs(model: Any) -> Any:
     """TensorSpecs in the structure the model is called with."""
     return tf.nest.map_structure(spec_of, structure_of(model, "inputs"))
+
+
+def _names(model: Any) -> tuple[str, ...]:
+    return tuple(map(name_of, tf.nest.flatten(structure_of(model, "inputs"))))

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from opcheck.errors import UsageError
 from opcheck.graph import LayerNode
 from opcheck.graph.raw import RawGraph
 from opcheck.loading.types import Hazard, ModelSource
@@ -17,9 +18,35 @@ class CaptureRequest(msgspec.Struct, frozen=True, tag="capture"):
     """For the registry of the TensorFlow here; the answer is a `targets.recorded.Recorded`."""
 
 
+class InputSpec(msgspec.Struct, frozen=True):
+    """What the user says of an input: its whole shape, and a dtype other than the model's."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> InputSpec:
+        """``image=2,224,224,3:float32``; the dtype may be left out.
+
+        Raises:
+            UsageError: it is written in another way.
+        """
+        name, equals, rest = text.rpartition("=")
+        sizes, _, dtype = rest.partition(":")
+        words = [word.strip() for word in sizes.split(",") if word.strip()]
+        if not (equals and name and all(w.isascii() and w.isdigit() and int(w) for w in words)):
+            raise UsageError(
+                f"--input {text}: not NAME=SHAPE[:DTYPE].",
+                hint="Such as image=2,224,224,3:float32.",
+            )
+        return cls(name.strip(), tuple(map(int, words)), dtype.strip() or None)
+
+
 class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     """``trust`` lets Lambda code run; ``custom_objects`` are the user's own modules to import.
 
+    ``inputs`` and ``input_file`` (.npz) are what the user says of the model's inputs.
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
     ``search_path`` is where the user's own modules are looked for, besides the usual places.
     """
@@ -29,6 +56,8 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     trust: bool = False
     custom_objects: tuple[str, ...] = ()
     batch_size: int = 2
+    inputs: tuple[InputSpec, ...] = ()
+    input_file: str | None = None
     emulate: str | None = None
     search_path: tuple[str, ...] = ()
 
@@ -41,26 +70,37 @@ class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):
     device: str
 
 
+class NamedOp(msgspec.Struct, frozen=True, array_like=True):
+    """An op by its name in the placer's log, and its type."""
+
+    name: str
+    op: str
+
+
 class TracedStep(msgspec.Struct, frozen=True):
     """One traced step. ``executed`` says whether it also ran; ``error`` is why it did not.
 
     ``graph`` is the graph as Keras builds it where there is an accelerator; ``executed_graph`` is
-    the one that ran here, ``None`` when they are the same. ``placements`` is the placer's log of
-    it, as far as it came. ``error_op`` is the op that TensorFlow stopped at; ``refused``: it found
-    that the devices here lack what an op needs, before it ran; ``fails_on_cpu``: the step fails
-    without an accelerator as well. ``loss`` and ``optimizer`` are class names; ``defaults`` names
-    those of them that opcheck chose because the file stores none.
+    the one that ran here, ``None`` when they are the same; ``batch_size`` is that of both.
+    ``placements`` is the placer's log of it, as far as it came. ``error_op`` is the op that
+    TensorFlow stopped at; ``refused``: it found that the devices here lack what an op needs, before
+    it ran; ``fails_on_cpu``: the step fails without an accelerator as well. ``zeros`` are the ops
+    that the emulated device cannot compute: it gave zeros, and nothing after them is a real number.
+    ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck chose
+    because the file stores none.
     """
 
     step: Step
     graph: RawGraph | None
     executed_graph: RawGraph | None = None
+    batch_size: int = 1
     placements: tuple[DeviceLogEntry, ...] = ()
     executed: bool = False
     error: str | None = None
     error_op: str | None = None
     refused: bool = False
     fails_on_cpu: bool = False
+    zeros: tuple[NamedOp, ...] = ()
     loss: str | None = None
     optimizer: str | None = None
     defaults: tuple[str, ...] = ()

@@ -11,23 +11,14 @@ import tensorflow as tf
 
 from opcheck.errors import BuildError, RefusedModelError
 from opcheck.worker.messages import first_line
-from opcheck.worker.protocol import (
-    Step,
-    TracedStep,
-    WorkerEnvironment,
-    WorkerReply,
-    WorkerRequest,
-)
-from opcheck.worker.steps import StepFunction, trace
+from opcheck.worker.protocol import Step, WorkerRequest
+from opcheck.worker.steps import StepFunction
 
 _LEARNING_RATE = 0.01
-_NO_VARIABLES = "it holds no variables that could be trained"
 
 
-def check_saved_graph(
-    request: WorkerRequest, log: Path, progress: Callable[[str], None], env: WorkerEnvironment
-) -> WorkerReply:
-    """Trace what the graph offers.
+def graph_steps(request: WorkerRequest) -> dict[Step, StepFunction]:
+    """The steps that the graph offers: training only where there are variables.
 
     Raises:
         RefusedModelError: loading it would run ops that touch files, and nobody asked for that.
@@ -40,29 +31,15 @@ def check_saved_graph(
             f"{source.path} holds ops that touch files or run Python: {files[0]}",
             hint="Look at `opcheck inspect`; --trust loads and runs it all the same.",
         )
-    progress("loading the graph")
     load = _frozen if source.format == "frozen-graph" else _saved_model
     try:
-        steps = load(source.path)
+        return load(source.path)
     except BuildError:
         raise
     except Exception as error:
         raise BuildError(
             f"TensorFlow could not load {source.path}: {first_line(error)}."
         ) from error
-    traced = []
-    for step in request.steps:
-        progress(f"tracing the {step} step")
-        function = steps.get(step)
-        if function is None:
-            note = f"There is no {step} step: {_NO_VARIABLES}."
-            traced.append(TracedStep(step, None, notes=(note,)))
-            continue
-        try:
-            traced.append(trace(function, log, request.batch_size))
-        except Exception as error:
-            traced.append(TracedStep(step, None, error=first_line(error)))
-    return WorkerReply(env, source.layers, tuple(traced))
 
 
 def _frozen(path: str) -> dict[Step, StepFunction]:
@@ -126,7 +103,12 @@ def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
         return inference
 
     return StepFunction(
-        "inference", make, tuple(specs), contextlib.nullcontext, (False,) * len(specs)
+        "inference",
+        make,
+        tuple(specs),
+        contextlib.nullcontext,
+        (False,) * len(specs),
+        tuple(names),
     )
 
 
@@ -165,6 +147,7 @@ def _training(
         tuple(specs),
         contextlib.nullcontext,
         (False,) * len(specs),
+        tuple(names),
         loss="mean_squared_error",
         optimizer="gradient_descent",
         defaults=("loss", "optimizer"),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from opcheck import emulator, targets
-from opcheck.errors import BuildError, MissingTensorFlowError
+from opcheck.errors import BuildError, MissingTensorFlowError, UsageError
 from opcheck.worker.protocol import (
+    Step,
     TracedStep,
     WorkerEnvironment,
     WorkerReply,
     WorkerRequest,
 )
+
+if TYPE_CHECKING:
+    from opcheck.worker.steps import StepFunction
+
+Makers = Mapping[Step, Callable[[], "StepFunction"]]
 
 # Grappler rewrites a graph that is placed already, and takes longer than the step: the placer's log
 # does not depend on it. Except that it swaps functions by device, Keras 2's LSTM and GRU, whose
@@ -79,9 +86,13 @@ def _check(
 def _check_graph(
     request: WorkerRequest, folder: Path, progress: Callable[[str], None], tf: Any
 ) -> WorkerReply:
-    from opcheck.worker.saved_graph import check_saved_graph
+    from opcheck.worker.saved_graph import graph_steps
 
-    return check_saved_graph(request, folder / "log", progress, environment(tf, None))
+    progress("loading the graph")
+    functions = graph_steps(request)
+    makers = {step: partial(functions.__getitem__, step) for step in functions}
+    steps = _trace(request, makers, folder / "log", progress)
+    return WorkerReply(environment(tf, None), request.source.layers, steps)
 
 
 def _check_keras(
@@ -89,18 +100,42 @@ def _check_keras(
 ) -> WorkerReply:
     from opcheck.worker.build import build
     from opcheck.worker.keras_steps import inference_step, training_step
-    from opcheck.worker.messages import first_line
-    from opcheck.worker.steps import trace
 
     progress("building the model")
     built = build(request)
-    makers = {"inference": inference_step, "training": training_step}
+    makers: Makers = {
+        "inference": partial(inference_step, built),
+        "training": partial(training_step, built),
+    }
+    steps = _trace(request, makers, folder / "log", progress)
+    return WorkerReply(environment(tf, built.api), built.layers, steps, built.replaced, built.notes)
+
+
+def _trace(
+    request: WorkerRequest, makers: Makers, log: Path, progress: Callable[[str], None]
+) -> tuple[TracedStep, ...]:
+    """Every step that is asked for. One that cannot be traced leaves its result open.
+
+    Raises:
+        BuildError: it is the inference function: then nothing of the model can be known.
+        UsageError: the inputs that were given are not the model's.
+    """
+    from opcheck.worker.inputs import given
+    from opcheck.worker.messages import first_line
+    from opcheck.worker.steps import trace
+
+    inputs = given(request)
     steps = []
     for step in request.steps:
         progress(f"tracing the {step} step")
+        if step not in makers:
+            note = f"There is no {step} step: it holds no variables that could be trained."
+            steps.append(TracedStep(step, None, notes=(note,)))
+            continue
         try:
-            function = makers[step](built)
-            steps.append(trace(function, folder / "log", request.batch_size))
+            steps.append(trace(makers[step](), log, inputs))
+        except UsageError:
+            raise
         except Exception as error:
             if step == "inference":
                 raise BuildError(
@@ -108,9 +143,7 @@ def _check_keras(
                     f"{first_line(error)}."
                 ) from error
             steps.append(TracedStep(step, None, error=first_line(error)))
-    return WorkerReply(
-        environment(tf, built.api), built.layers, tuple(steps), built.replaced, built.notes
-    )
+    return tuple(steps)
 
 
 def environment(tf: Any, api: Any) -> WorkerEnvironment:
