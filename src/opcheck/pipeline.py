@@ -14,7 +14,7 @@ from opcheck.errors import CannotCheckError
 from opcheck.installed import default_targets
 from opcheck.loading.types import ModelSource
 from opcheck.report import Inspection, Report, Result, baseline, build, gate
-from opcheck.rules import PlacedOp, Subject, severity
+from opcheck.rules import PlacedOp, Subject, severities
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
     InputSpec,
@@ -143,8 +143,10 @@ def _judge(
         placements, compared, gaps = traced.placements, traced.compared, gaps + traced.gaps
     costs = cost.assess(ops, placements, batch=step.batch_size)
     placed = tuple(
-        PlacedOp(op, where, severity(op, where), each)
-        for op, where, each in zip(ops.ops, placements, costs.ops, strict=True)
+        PlacedOp(op, where, how_bad, each)
+        for op, where, how_bad, each in zip(
+            ops.ops, placements, severities(ops.ops, placements, costs), costs.ops, strict=True
+        )
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
     return build.result(subject(placed, gaps, costs.step, costs.flows), step, compared)

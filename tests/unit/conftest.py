@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from opcheck.config import Options
-from opcheck.cost import LayerFlow, StepCost, assess, op_cost
+from opcheck.cost import LayerFlow, StepCost, assess
 from opcheck.graph import Edge, LayerNode, ModelGraph, OpNode, TensorSpec
 from opcheck.graph.types import Shape
 from opcheck.loading.types import Hazard, ModelSource
 from opcheck.placement import Disagreement, Placement, Reason, ReconcileResult
 from opcheck.report import Report, build, gate
-from opcheck.rules import PlacedOp, Subject, severity
+from opcheck.rules import PlacedOp, Subject, severities
 from opcheck.targets import KernelDef, KernelRegistry, Target
 from opcheck.worker.protocol import TracedStep, WorkerEnvironment, WorkerReply
 
@@ -68,7 +68,8 @@ def make_op(
     tensor = TensorSpec("x", first if isinstance(first, str) else first[0], shape)
     node = OpNode(name, op_type, layer, role, (tensor,), (tensor,), tuple(dtypes.items()))
     placement = Placement(name, verdict, "predicted", Reason(*reason))
-    return PlacedOp(node, placement, severity(node, placement), op_cost(node))
+    (op,) = costed((PlacedOp(node, placement, None),))[0]
+    return op
 
 
 def costed(
@@ -78,11 +79,13 @@ def costed(
     if not ops:
         return ops, None, ()
     nodes = tuple(op.node for op in ops)
+    placements = tuple(op.placement for op in ops)
     edges = tuple(Edge(a.id, 0, b.id, 0) for a, b in pairwise(nodes))
     graph = ModelGraph("step", (), nodes, edges, MappingProxyType({}))
-    costs = assess(graph, tuple(op.placement for op in ops), batch=2)
-    pairs = zip(ops, costs.ops, strict=True)
-    return tuple(replace(op, cost=cost) for op, cost in pairs), costs.step, costs.flows
+    costs = assess(graph, placements, batch=2)
+    found = zip(ops, severities(nodes, placements, costs), costs.ops, strict=True)
+    placed = tuple(replace(op, severity=bad, cost=cost) for op, bad, cost in found)
+    return placed, costs.step, costs.flows
 
 
 def make_source(**changes: object) -> ModelSource:

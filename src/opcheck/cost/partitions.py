@@ -2,9 +2,11 @@
 
 The ops are run in turns: everything that is ready on one device, then everything that is ready on
 the other, and so on; the better of the two ways to begin counts. No order has fewer turns, since
-each turn runs all it can. What is connected by data within one turn is one partition, so two
-partitions of one device never wait for each other in a circle. (TensorFlow Lite cuts a graph for a
-delegate the same way: tensorflow/lite/graph_info.cc.) Only ops that run count, a loop's body once.
+each turn runs all it can. Then each op moves to the last turn of its device that its readers allow,
+for a constant is no work of the turn that could have made it first. What is connected by data
+within one turn is one partition, so two partitions never wait for each other in a circle.
+(TensorFlow Lite cuts a graph for a delegate much the same way: tensorflow/lite/graph_info.cc.) Only
+ops that run count, a loop's body once.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from opcheck.graph import Edge
 
 
-def partitions(graph: ModelGraph, on_host: Mapping[str, bool]) -> int:
-    """How many; ``on_host`` says of every op that counts whether it computes on the CPU."""
+def partitions(graph: ModelGraph, on_host: Mapping[str, bool]) -> tuple[int, int]:
+    """How many partitions, and in how many turns.
+
+    ``on_host`` says of every op that counts whether it computes on the CPU.
+    """
     edges = [e for e in graph.edges if e.src in on_host and e.dst in on_host and not e.back]
     after: dict[str, list[str]] = defaultdict(list)
     waits = dict.fromkeys(on_host, 0)
@@ -31,7 +36,8 @@ def partitions(graph: ModelGraph, on_host: Mapping[str, bool]) -> int:
         (_turns(on_host, after, waits, first=first) for first in (False, True)),
         key=lambda found: max(found.values(), default=0),
     )
-    return _connected(edges, turns)
+    number = max(turns.values(), default=-1) + 1
+    return _connected(edges, _late(turns, on_host, after)), number
 
 
 def _turns(
@@ -49,7 +55,12 @@ def _turns(
             ready[on_host[op]].append(op)
     turn, device = 0, first
     found: dict[str, int] = {}
-    while ready[False] or ready[True]:
+    rest = iter(waits)
+    while ready[False] or ready[True] or len(found) < len(waits):
+        if not ready[False] and not ready[True]:  # a circle: a loop as TensorFlow 1 writes it
+            op = next(op for op in rest if op not in found)
+            left[op] = -1
+            ready[on_host[op]].append(op)
         while ready[device]:
             op = ready[device].popleft()
             found[op] = turn
@@ -58,6 +69,21 @@ def _turns(
                 if left[later] == 0:
                     ready[on_host[later]].append(later)
         turn, device = turn + 1, not device
+    return found
+
+
+def _late(
+    turns: Mapping[str, int], on_host: Mapping[str, bool], after: Mapping[str, Sequence[str]]
+) -> dict[str, int]:
+    """Each op in the last turn of its device from which its readers get it in time."""
+    found: dict[str, int] = {}
+    for op in reversed(list(turns)):  # in the order they ran, so readers are done first
+        limits = [
+            found.get(reader, turns[reader]) - (on_host[reader] != on_host[op])
+            for reader in after.get(op, ())
+        ]
+        latest = max(min(limits, default=turns[op]), turns[op])
+        found[op] = latest - (latest - turns[op]) % 2
     return found
 
 

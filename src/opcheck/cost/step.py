@@ -104,6 +104,7 @@ def _step(
         for op, where, _ in live
         if where.verdict not in ("unknown", "fails")
     }
+    groups, turns = partitions(graph, on_host)
     return StepCost(
         batch=batch,
         flops=flops,
@@ -114,7 +115,8 @@ def _step(
         bytes_share=moved_here / moved if moved else None,
         unknown_ops=sum(cost.unknown is not None for cost in everywhere),
         unknown_loops=sum(cost.runs is None for cost in everywhere),
-        partitions=partitions(graph, on_host),
+        partitions=groups,
+        turns=turns,
         crossings=sum(times for _, times in copies),
         crossing_bytes=_bytes(known) or 0,
         unknown_crossings=sum(times for copy, times in copies if copy.bytes is None),

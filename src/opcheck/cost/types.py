@@ -81,8 +81,8 @@ class StepCost(msgspec.Struct, frozen=True, kw_only=True):
     ``flops_share`` and ``bytes_share``, 0 to 1: the accelerator's part, ``None`` when there is
     nothing to share.
 
-    ``partitions``: groups of connected ops that run on one device without waiting for the other, as
-    `opcheck.cost.partitions` defines them.
+    ``partitions``: groups of connected ops that run on one device without waiting for the other;
+    ``turns``: how often the devices take turns at least, see `opcheck.cost.partitions`.
 
     ``crossings``: copies of a tensor between host and device memory; ``crossing_bytes`` is the size
     of those whose shape is known, ``unknown_crossings`` the number of the others.
@@ -99,6 +99,7 @@ class StepCost(msgspec.Struct, frozen=True, kw_only=True):
     unknown_ops: int
     unknown_loops: int
     partitions: int
+    turns: int
     crossings: int
     crossing_bytes: int
     unknown_crossings: int

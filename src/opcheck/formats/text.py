@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from opcheck.formats.costs import cost_lines
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallback_lines
 from opcheck.formats.match import match_line
@@ -83,6 +84,7 @@ def _verdicts(report: Report, style: Style) -> list[str]:
         colour = _colour(result)
         for line in paragraph(verdict_sentence(result), width=style.width, rest="  "):
             lines.append(style.paint(line, colour))
+        lines += cost_lines(result, style)
         if result.trace.error and result.ops:
             stopped = "did not run here" if result.evidence == "predicted" else "stopped"
             why = f"The step {stopped}: {printable(result.trace.error)}"

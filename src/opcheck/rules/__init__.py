@@ -14,7 +14,7 @@ from opcheck.rules.opc201_not_analysed import NotAnalysed
 from opcheck.rules.opc202_experimental import Experimental
 from opcheck.rules.opc301_cannot_open import CannotOpen
 from opcheck.rules.opc302_other_versions import OtherVersions
-from opcheck.rules.severity import severity
+from opcheck.rules.severity import severities
 from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject, Suppression
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "Subject",
     "Suppression",
     "findings",
-    "severity",
+    "severities",
 ]
 
 RULES: tuple[Rule, ...] = (

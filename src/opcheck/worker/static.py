@@ -276,8 +276,13 @@ class _Walk:
         return count
 
     def _function(self, name: str, passed: Sequence[Argument]) -> _Body | None:
+        """``None`` when it cannot be walked: a recursion, or an alternative that saves other data
+        for its gradient."""
         function = self._functions.get(name)
         if function is None or name in self._calling:
+            return None
+        wanted = [argument.type for argument in function.signature.input_arg]
+        if wanted != [argument.like.dtype.base_dtype.as_datatype_enum for argument in passed]:
             return None
         self._calling.append(name)
         try:

@@ -45,7 +45,7 @@ def test_a_step_that_was_not_analysed_says_why(report: Report) -> None:
 
 @pytest.mark.parametrize(
     ("fail_on", "ending"),
-    [("never", "NOT GATED (--fail-on never): 5 errors"), ("error", "FAILED: 5 errors")],
+    [("never", "NOT GATED (--fail-on never): 6 errors"), ("error", "FAILED: 6 errors")],
 )
 def test_no_pass_beside_errors(fail_on: str, ending: str, reports: Callable[[str], Report]) -> None:
     complete = msgspec.structs.replace(reports(fail_on), results=_complete(reports(fail_on)))

@@ -34,7 +34,7 @@ from opcheck.worker.protocol import (
 
 X = ArgDef("x", type_attr="T")
 METAL = "metal@1.2.0,macos=13,arch=arm64,tensorflow=2.18.1"
-ACTIVATION = RawTensor("float32", (None, 64))
+ACTIVATION = RawTensor("float32", (3, 64))
 
 
 def raw_graph(*op_types: str, notes: tuple[str, ...] = ()) -> RawGraph:

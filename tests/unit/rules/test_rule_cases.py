@@ -24,7 +24,7 @@ class OpCase(msgspec.Struct, forbid_unknown_fields=True):
     layer: str | None = "block"
     role: str = "forward"
     dtypes: dict[str, str | tuple[str, ...]] | None = None
-    shape: Shape = (None, 64)
+    shape: Shape = (2, 64)
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):

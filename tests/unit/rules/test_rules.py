@@ -8,11 +8,8 @@ from typing import get_args
 
 import pytest
 
-from opcheck.graph import OpNode, TensorSpec
-from opcheck.graph.types import Role, Shape
-from opcheck.placement import Placement, Reason, Verdict
-from opcheck.rules import RULES, PlacedOp, Subject, docs, findings, severity
-from opcheck.rules.severity import is_small
+from opcheck.placement import Verdict
+from opcheck.rules import RULES, PlacedOp, Subject, docs, findings
 
 REASONS = (
     "kernel",
@@ -90,52 +87,3 @@ def test_a_fingerprint_is_of_one_plugin(
     op = placed("a", "Einsum", "cpu", ("no-kernel", "none"))
     metal, directml = (findings(make_subject(target=t, ops=(op,))) for t in ("metal", "directml"))
     assert {f.fingerprint for f in metal if f.ops}.isdisjoint(f.fingerprint for f in directml)
-
-
-@pytest.mark.parametrize(
-    ("shape", "small"),
-    [
-        ((), True),
-        ((32,), True),
-        ((33,), False),
-        ((4, 8), True),
-        ((None,), True),
-        ((None, 1), True),
-        ((None, 2), False),
-        ((None, None), False),
-        (None, False),
-        ((0, 1000), True),
-    ],
-)
-def test_small(shape: Shape, small: bool) -> None:
-    assert is_small(TensorSpec("x", "float32", shape)) is small
-
-
-@pytest.mark.parametrize(
-    ("verdict", "reason", "role", "shape", "expected"),
-    [
-        ("accelerator", "kernel", "forward", (None, 64), None),
-        ("fails", "no-xla", "metrics", (), "error"),
-        ("unknown", "opaque", "metrics", (), "warning"),
-        ("cpu", "no-kernel", "forward", (None, 64), "error"),
-        ("cpu", "no-kernel", "backward", (None, 64), "error"),
-        ("host-pinned", "host-memory", "forward", (None, 64), "error"),
-        ("cpu", "no-kernel", "loss", (None, 64), "warning"),
-        ("cpu", "no-kernel", "optimizer", (500, 16), "warning"),
-        ("cpu", "dtype", "optimizer", (), "note"),
-        ("cpu", "no-kernel", "forward", None, "warning"),
-        ("cpu", "placer-heuristic", "forward", (1000, 1000), "note"),
-    ],
-)
-def test_severity(
-    verdict: Verdict, reason: str, role: Role, shape: Shape, expected: str | None
-) -> None:
-    tensor = TensorSpec("x", "float32", shape)
-    node = OpNode("a", "Op", None, role, (tensor,), (tensor,))
-    assert severity(node, Placement("a", verdict, "predicted", Reason(reason, ""))) == expected
-
-
-def test_a_handle_has_no_size() -> None:
-    handle = TensorSpec("resource", "resource", None)
-    node = OpNode("a", "VarHandleOp", None, "forward", (), (handle,))
-    assert severity(node, Placement("a", "cpu", "predicted", Reason("no-kernel", ""))) == "note"
