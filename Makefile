@@ -76,5 +76,5 @@ clean:  ## remove every environment and cache
 
 .venv-docs/installed: pyproject.toml
 	@$(call make_venv,.venv-docs)
-	@.venv-docs/bin/python $(PIP_INSTALL) --editable ".[docs]"
+	@.venv-docs/bin/python $(PIP_INSTALL) --editable .
 	@touch $@

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from opcheck.formats import comparison, github, inspection, json, junit, markdown, sarif, text
+from opcheck.formats import comparison, github, html, inspection, json, junit, markdown, sarif, text
 from opcheck.formats.style import Style
 from opcheck.report import Inspection, Report
 from opcheck.report.comparison import Comparison
@@ -17,6 +17,7 @@ FORMATS: Mapping[str, Callable[[Report, Style], str]] = MappingProxyType(
         "text": text.render,
         "json": json.render,
         "markdown": markdown.render,
+        "html": html.render,
         "sarif": sarif.render,
         "junit": junit.render,
         "github": github.render,

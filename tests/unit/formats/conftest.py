@@ -11,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from opcheck.formats import html
+
 FOLDER = Path(__file__).parents[2] / "snapshots"
+
+
+@pytest.fixture(autouse=True)
+def page_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without its style and scripts: npm's are not there in a checkout that was not built.
+
+    What they do is tested in a browser (tests/browser).
+    """
+    template = html._own("page.html")
+    monkeypatch.setattr(html, "_own", lambda name: template if name == "page.html" else name)
+    monkeypatch.setattr(html, "asset", lambda name: name)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 
+import html5lib
 import msgspec
 import pytest
 from hypothesis import example, given, settings
@@ -147,6 +148,24 @@ def check_github(text: str, plain: str) -> None:
         assert not re.search("%(?!25|3A|2C)", line)
 
 
+def check_html(text: str, plain: str) -> None:
+    """The same elements and attributes; what the scripts read is JSON without any markup."""
+    page = html5lib.HTMLParser(strict=True).parse(text)
+    assert _tags(page) == _tags(html5lib.HTMLParser(strict=True).parse(plain))
+    (data,) = (element.text for element in page.iter() if element.get("id") == "data")
+    assert not set("<>&") & set(data)
+    strings = [*_strings(json.loads(data)), *page.itertext()]
+    assert all(char.isprintable() for string in strings for char in string.replace("\n", ""))
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
 def _shape(value: object) -> object:
     """Lists and keys without the texts: a name must not add to them."""
     if isinstance(value, list):
@@ -163,4 +182,5 @@ CHECKS: dict[str, Callable[[str, str], None]] = {
     "sarif": check_sarif,
     "junit": check_junit,
     "github": check_github,
+    "html": check_html,
 }
