@@ -56,7 +56,8 @@ docs: .venv-docs/installed  ## what is generated: the rule pages, the kernel pag
 	.venv-docs/bin/python -m opcheck.report.schema
 
 clean:  ## remove every environment and cache
-	rm -rf .venv-* .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache build dist
+	rm -rf .venv-* .nox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache build dist \
+		src/opcheck/formats/assets tests/browser/node_modules
 
 .venv-demo/installed: pyproject.toml
 	@echo "Setting up the demo's environment, once: TensorFlow is large, this takes a minute."

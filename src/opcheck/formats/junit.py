@@ -1,8 +1,8 @@
 """JUnit XML: a suite for each step on each target, a case for each layer.
 
 What the gate lets fail is a failure, what could not be determined an error, everything else passes;
-findings that do not fail are in a case's output. The dialect is the one Jenkins reads (junit-10.xsd
-of its xUnit plugin). No case has more than one failure or error: some readers keep only the first.
+findings that do not fail are in a case's output. The dialect is the one that Jenkins
+reads. No case has more than one failure or error: some readers keep only the first.
 """
 
 from __future__ import annotations

@@ -57,11 +57,13 @@ def page_data(report: Report) -> Markup:
 
 
 def _layer_paths(report: Report) -> list[str]:
-    """Those of the model, and those that only ops name."""
-    paths = dict.fromkeys(layer.path for layer in report.model.layers)
+    """Those of the model, and those that only ops, flows or findings name."""
+    paths: dict[str | None, None] = dict.fromkeys(layer.path for layer in report.model.layers)
     for result in report.results:
-        paths |= dict.fromkeys(layer.path for layer in result.layers if layer.path is not None)
-    return list(paths)
+        paths |= dict.fromkeys(op.layer for op in result.ops)
+        paths |= dict.fromkeys(end for flow in result.flows for end in (flow.source, flow.target))
+        paths |= dict.fromkeys(finding.layer for finding in result.findings)
+    return [path for path in paths if path is not None]
 
 
 def _layers(

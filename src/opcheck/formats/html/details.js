@@ -52,7 +52,7 @@ function targetsTable(node, current) {
       ...tally.counts.map((count) => el("td", { className: count ? "" : "zero" }, String(count))),
     );
   });
-  const heads = ["", ...VERDICTS].map((name) => el("th", { scope: "col" }, name));
+  const heads = ["target", ...VERDICTS].map((name) => el("th", { scope: "col" }, name));
   return el(
     "table",
     { className: "numbers" },
