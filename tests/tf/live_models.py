@@ -70,8 +70,6 @@ def main(folder: Path) -> None:
         "custom_ops": sorted({op.op for result in again.results for op in result.ops}),
         "custom_unknown": sum(result.summary.unknown for result in again.results),
         "custom_gaps": [gap for result in again.results for gap in result.incomplete],
-        "rows": len(live.to_dataframe()),
-        "html": live._repr_html_(),
     }
     print(json.dumps(answer))
 
