@@ -11,7 +11,20 @@ from pathlib import Path
 from typing import NoReturn
 
 import opcheck
-from opcheck.cli import check, diff, doctor, explain, inspect, merge, ops, registry, report, targets
+from opcheck.cli import (
+    check,
+    completion,
+    diff,
+    doctor,
+    explain,
+    inspect,
+    merge,
+    ops,
+    registry,
+    report,
+    scan,
+    targets,
+)
 from opcheck.cli.parser import Parser, Run
 from opcheck.errors import OpcheckError, UsageError
 
@@ -19,7 +32,20 @@ __all__ = ["main", "run"]
 
 _COMMANDS = {
     module.NAME: module
-    for module in (check, inspect, diff, merge, report, targets, ops, registry, explain, doctor)
+    for module in (
+        check,
+        scan,
+        inspect,
+        diff,
+        merge,
+        report,
+        targets,
+        ops,
+        registry,
+        explain,
+        doctor,
+        completion,
+    )
 }
 _DESCRIPTION = """\
 Which ops of a Keras model leave the GPU on Apple Metal or DirectML, and why.
@@ -57,7 +83,8 @@ def run(argv: Sequence[str]) -> int:
         return 2
 
 
-def _parse(words: list[str]) -> argparse.Namespace:
+def parser() -> Parser:
+    """The whole command line."""
     parser = Parser(prog="opcheck", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"opcheck {opcheck.__version__}")
     parser.add_argument(
@@ -66,12 +93,16 @@ def _parse(words: list[str]) -> argparse.Namespace:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for module in _COMMANDS.values():
         module.add(subparsers)
+    return parser
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
     if not words:  # not help and exit 0: `opcheck $MODEL` with an empty variable must not pass
         raise UsageError("No model was given.", hint="opcheck --help shows how.")
     if words[0] not in (*_COMMANDS, "-h", "--help", "--version"):
         _refuse_misspelt(words[0])
         words = [check.NAME, *words]
-    return parser.parse_args(words)
+    return parser().parse_args(words)
 
 
 def _refuse_misspelt(word: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
 from opcheck import config
-from opcheck.cli import nearest, outputs, progress
+from opcheck.cli import options as checking
+from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
 from opcheck.formats import FORMATS
 from opcheck.formats.output import check_writable, write
@@ -33,37 +33,7 @@ def add(subparsers: Subparsers) -> None:
         NAME, help="check a model against targets", description=_DESCRIPTION
     )
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("-t", "--target", action="append", dest="targets", help="may be repeated")
-    nearest.add_option(parser)
-    parser.add_argument("--step", choices=get_args(config.StepChoice), help="default: both")
-    parser.add_argument(
-        "--evidence",
-        choices=get_args(config.EvidenceChoice),
-        help="predicted: by the kernel registry; traced: by TensorFlow, on the device or an "
-        "emulated one; both: and where they differ; default: auto, traced where that is possible",
-    )
-    parser.add_argument(
-        "--fail-on",
-        choices=get_args(config.FailOn),
-        help="the mildest finding that makes the exit code 1; default: error",
-    )
-    limits = parser.add_argument_group("limits of the gate, for each step on each target")
-    limits.add_argument(
-        "--max-fallback-flops", type=float, metavar="SHARE", help="of the FLOPs on the CPU, 0 to 1"
-    )
-    limits.add_argument(
-        "--max-crossings", type=int, metavar="N", help="copies between host and device memory"
-    )
-    limits.add_argument("--max-host-bytes", type=int, metavar="N", help="that are copied so")
-    parser.add_argument(
-        "--no-soft-placement",
-        action="store_false",
-        dest="soft_placement",
-        help="report as failing what tf.config.set_soft_device_placement(False) would refuse",
-    )
-    parser.add_argument(
-        "--allow-unknown", action="store_true", help="let ops pass whose placement is not known"
-    )
+    checking.add(parser)
     baselines = parser.add_mutually_exclusive_group()
     baselines.add_argument(
         "--baseline", metavar="FILE", help="of accepted findings: only what is new fails"
@@ -75,20 +45,6 @@ def add(subparsers: Subparsers) -> None:
         help="accept what is found now: write it there",
     )
     parser.add_argument(
-        "--custom-objects",
-        action="append",
-        metavar="MODULE",
-        help="a module of yours to import, which defines the model's own layers; may be repeated",
-    )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let Lambda layers from the file run their code",
-    )
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="of the traced step; default: 2"
-    )
-    parser.add_argument(
         "--input",
         action="append",
         dest="inputs",
@@ -96,16 +52,13 @@ def add(subparsers: Subparsers) -> None:
         help="an input of the traced step, such as image=2,224,224,3:float32; may be repeated",
     )
     parser.add_argument("--input-file", metavar="FILE.npz", help="the values of inputs, by name")
-    parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"
-    )
     outputs.add_options(parser, FORMATS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     wanted = outputs.chosen(arguments)
     new_baseline: str | None = getattr(arguments, "new_baseline", None)
-    options = config.load(_given(arguments), start=Path.cwd(), environment=os.environ)
+    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
     if new_baseline is not None:
         check_writable(new_baseline)
         options = msgspec.structs.replace(options, baseline=None)
@@ -126,9 +79,3 @@ def _accepted(report: Report, options: config.Options, path: str) -> Report:
     accepted = baseline.of(report)
     write(baseline.encode(accepted), path)
     return gate.judge(report, options, accepted)
-
-
-def _given(arguments: argparse.Namespace) -> dict[str, object]:
-    """The options that were on the command line, by their names in the configuration."""
-    given = {key.replace("_", "-"): value for key, value in vars(arguments).items()}
-    return {key: value for key, value in given.items() if key in config.KEYS}

@@ -12,6 +12,7 @@ from opcheck.report.types import (
     Report,
     Result,
     Summary,
+    Tool,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Report",
     "Result",
     "Summary",
+    "Tool",
 ]

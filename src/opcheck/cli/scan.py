@@ -1,0 +1,64 @@
+"""``opcheck scan``: check every model in folders."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import opcheck
+from opcheck import config
+from opcheck.cli import options as checking
+from opcheck.cli import outputs, progress
+from opcheck.cli.parser import Subparsers
+from opcheck.errors import OpcheckError, UsageError
+from opcheck.formats import SCAN_FORMATS
+
+NAME = "scan"
+_DESCRIPTION = """\
+Check every model that is named, and every one in the folders that are: .h5, .hdf5, .keras and .pb
+files and SavedModel folders.
+
+The exit code is the worst of all: 2 when one could not be checked, or none was found."""
+
+
+def add(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(NAME, help="check many models", description=_DESCRIPTION)
+    parser.add_argument("paths", metavar="PATH", nargs="+")
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        metavar="PATTERN",
+        help="paths or names to leave out, such as '*weights*'; may be repeated",
+    )
+    checking.add(parser)
+    outputs.add_options(parser, SCAN_FORMATS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    wanted = outputs.chosen(arguments)
+    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
+    from opcheck import pipeline
+    from opcheck.report import SCHEMA_VERSION, Tool
+    from opcheck.report.scan import Scan, Scanned, find
+
+    paths = find(arguments.paths, getattr(arguments, "exclude", ()))
+    models: list[Scanned] = []
+    with progress.shown() as stage:
+        for number, path in enumerate(paths, 1):
+            show = partial(_show, stage, f"{number}/{len(paths)} {path}")
+            try:
+                models.append(Scanned(path, pipeline.check(path, (), options, show), None))
+            except UsageError:  # it would be the same for every model
+                raise
+            except OpcheckError as error:
+                models.append(Scanned(path, None, str(error)))
+    scan = Scan(SCHEMA_VERSION, Tool("opcheck", opcheck.__version__), tuple(models))
+    outputs.emit(scan, SCAN_FORMATS, wanted)
+    return scan.exit_code
+
+
+def _show(stage: Callable[[str], None], where: str, name: str) -> None:
+    stage(f"{where}: {name}")
