@@ -31,7 +31,9 @@ def test_the_hook_is_a_command_of_ours() -> None:
     assert not re.search(hook["files"], "notes.txt")
 
 
-def check(folder: Path, models: str, targets: str = "", args: str = "") -> subprocess.CompletedProcess:
+def check(
+    folder: Path, models: str, targets: str = "", args: str = ""
+) -> subprocess.CompletedProcess[str]:
     variables = {
         **environment(),
         "MODELS": models,
