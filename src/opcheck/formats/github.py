@@ -44,7 +44,7 @@ def _finding(found: Found, file: str) -> str:
 
 def _file(model: Model) -> str:
     """An annotation belongs to a file; a model made by code, or a folder, is none."""
-    return "" if model.format in ("factory", "savedmodel") else model.path
+    return "" if model.format in ("factory", "live", "savedmodel") else model.path
 
 
 def _command(level: _Level, message: str, **properties: str) -> str:

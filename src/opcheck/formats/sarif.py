@@ -44,7 +44,7 @@ def _run(report: Report) -> Node:
         "invocations": [_invocation(report)],
         "results": [_result(each, report.model) for each in found(report)],
     }
-    if report.model.format != "factory":
+    if _is_file(report.model):
         run["artifacts"] = [_artifact(report.model)]
     return run
 
@@ -106,7 +106,7 @@ def _result(found: Found, model: Model) -> Node:
 
 def _location(found: Found, model: Model) -> Node:
     location: dict[str, object] = {}
-    if model.format != "factory":
+    if _is_file(model):
         location["physicalLocation"] = {"artifactLocation": {"uri": _uri(model.path), "index": 0}}
     layer = found.finding.layer
     names = [] if layer is None else [("layer", layer)]
@@ -120,6 +120,10 @@ def _location(found: Found, model: Model) -> Node:
 def _logical(kind: str, path: str) -> Node:
     path = printable(path)
     return {"name": path.rsplit("/", 1)[-1], "fullyQualifiedName": path, "kind": kind}
+
+
+def _is_file(model: Model) -> bool:
+    return model.format not in ("factory", "live")
 
 
 def _artifact(model: Model) -> Node:

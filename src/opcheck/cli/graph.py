@@ -1,0 +1,91 @@
+"""``opcheck graph``: the layers of a model as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from opcheck import config
+from opcheck.cli import progress
+from opcheck.cli.parser import Subparsers
+from opcheck.errors import CannotCheckError, UsageError
+from opcheck.formats import layergraph
+from opcheck.formats.layergraph import LayerGraph
+from opcheck.formats.output import STDOUT, check_writable, write
+from opcheck.report import Report
+
+NAME = "graph"
+_DESCRIPTION = """\
+Draw the graph of a model's layers as SVG, for documents.
+
+With -t the model is checked and the layers are coloured by what leaves the accelerator; options
+that are not given here come from the configuration. Without -t the graph is that of the stored
+config, and TensorFlow is not needed. A JSON report is drawn as it is."""
+
+
+def add(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(NAME, help="draw the layers as SVG", description=_DESCRIPTION)
+    parser.add_argument("model", metavar="MODEL", help="as for check, or a JSON report")
+    parser.add_argument("-t", "--target", dest="target", help="colour by this target")
+    parser.add_argument(
+        "--step",
+        choices=("inference", "training"),
+        help="which step to colour by; default: inference",
+    )
+    parser.add_argument(
+        "--depth", type=int, metavar="N", help="levels of nested models to draw; default: all"
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 whatever the checks say: a picture is no gate."""
+    destination: str = getattr(arguments, "output", STDOUT)
+    check_writable(destination)
+    from opcheck.formats import svg
+
+    write(svg.render(_graph(arguments)), destination)
+    return 0
+
+
+def _graph(arguments: argparse.Namespace) -> LayerGraph:
+    target: str | None = getattr(arguments, "target", None)
+    step: str = getattr(arguments, "step", "inference")
+    depth: int | None = getattr(arguments, "depth", None)
+    if depth is not None and depth < 1:
+        raise UsageError(f"--depth {depth}: it takes a number from 1.")
+    if Path(arguments.model).suffix == ".json":
+        from opcheck.report import reading
+
+        report = reading.read(Path(arguments.model))
+    elif target is None:
+        return _of_file(arguments.model, depth)
+    else:
+        report = _checked(arguments.model, target, step)
+    found = [r for r in report.results if r.step == step and r.target.startswith(target or "")]
+    if not found or not found[0].ops:
+        why = " ".join(found[0].incomplete) if found else f"It has no {step} on {target}."
+        raise CannotCheckError(f"{arguments.model} cannot be drawn: {why}")
+    return layergraph.of_result(report, found[0], depth)
+
+
+def _of_file(model: str, depth: int | None) -> LayerGraph:
+    """Read as data, nothing run."""
+    from opcheck import loading
+    from opcheck.loading.topology import layer_edges
+    from opcheck.report import build
+
+    source = loading.read(model)
+    if not source.layers:
+        raise CannotCheckError(f"{model} stores no layers.", hint="Give a target with -t.")
+    return layergraph.of_model(build.inspection(source).model, layer_edges(source), depth)
+
+
+def _checked(model: str, target: str, step: str) -> Report:
+    from opcheck import pipeline
+
+    given = {"targets": [target], "step": step}
+    options = config.load(given, start=Path.cwd(), environment=os.environ)
+    with progress.shown() as stage:
+        return pipeline.check(model, options=options, progress=stage)

@@ -1,0 +1,50 @@
+"""``opcheck graph``."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from opcheck.report import Report
+
+Opcheck = Callable[..., tuple[int, str, str]]
+FIXTURES = Path(__file__).parents[3] / "fixtures"
+MODEL = str(FIXTURES / "transformer_block-k3.15.keras")
+
+
+def test_a_model_file_needs_no_check(opcheck: Opcheck) -> None:
+    code, out, err = opcheck("graph", MODEL)
+    assert (code, err) == (0, "")
+    assert "feed_forward/dense" in "".join(ET.fromstring(out).itertext())
+    assert "feed_forward/" not in opcheck("graph", MODEL, "--depth", "1")[1]
+
+
+def test_with_a_target_it_is_checked(
+    opcheck: Opcheck, checked: list[tuple], tmp_path: Path
+) -> None:
+    code, out, _ = opcheck("graph", MODEL, "-t", "metal", "-o", "graph.svg")
+    assert (code, out) == (0, "")
+    ((spec, options),) = checked
+    assert (spec, options.targets, options.step) == (MODEL, ("metal",), "inference")
+    text = (tmp_path / "graph.svg").read_text(encoding="utf-8")
+    assert "inference on metal@1.2.0" in text
+
+
+def test_a_report_is_drawn_as_it_is(opcheck: Opcheck, report: Report, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_bytes(msgspec.json.encode(report))
+    assert "inference on directml@0.4.0" in opcheck("graph", "report.json", "-t", "directml")[1]
+    code, out, err = opcheck("graph", "report.json", "-t", "directml", "--step", "training")
+    assert (code, out) == (2, "")
+    assert "cannot be drawn: ValueError: no gradient" in err
+    code, _, err = opcheck("graph", "report.json", "-t", "metal@0.8.0")
+    assert code == 2
+    assert "no inference on metal@0.8.0" in err
+
+
+def test_wrong_usage(opcheck: Opcheck) -> None:
+    assert opcheck("graph", MODEL, "--depth", "0")[0] == 3
+    assert opcheck("graph", MODEL, "-o", "missing/graph.svg")[0] == 3
+    assert opcheck("graph", str(FIXTURES / "mnist_cnn-k2.10.pb"))[0] == 2
