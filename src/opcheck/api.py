@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from opcheck import loading, pipeline
+from opcheck import loading, pipeline, worker
 from opcheck.config import Options
 from opcheck.errors import UsageError
 from opcheck.formats import notebook
@@ -64,6 +65,8 @@ def check(
     targets: str | Sequence[str] = (),
     options: Options = _DEFAULTS,
     progress: Callable[[str], None] | None = None,
+    *,
+    in_process: bool = False,
 ) -> Report:
     """Which ops of a model leave the accelerator on each target, and why.
 
@@ -73,11 +76,19 @@ def check(
     names such as ``"metal@1.2.0"``; without any, ``options.targets`` count, then this machine's own
     accelerator, then the newest of each plugin. ``progress`` is called with each stage's name.
 
+    ``in_process`` traces a live model here, without running or changing it: for classes of a
+    notebook or a main script, which no other process can import. Verdicts are then predicted.
+
     Raises OpcheckError (see ``opcheck.errors``) when no report can be made.
     """
-    source, needed = source_of(model, options)
     specs = (targets,) if isinstance(targets, str) else tuple(targets)
-    report = pipeline.check(source, specs, needed, progress)
+    if in_process:
+        live = _live(model)
+        trace = partial(worker.trace_in_process, live)
+        report = pipeline.check(loading.describe_live(live), specs, options, progress, trace)
+    else:
+        source, needed = source_of(model, options)
+        report = pipeline.check(source, specs, needed, progress)
     return Report(**msgspec.structs.asdict(report))
 
 
@@ -91,6 +102,13 @@ def source_of(model: object, options: Options) -> tuple[str | ModelSource, Optio
     """What the pipeline takes for ``model``, and the options that checking it needs."""
     if isinstance(model, (str, os.PathLike)):
         return os.fspath(model), options
+    live = loading.read_live(_live(model))
+    modules = dict.fromkeys((*options.custom_objects, *live.modules))
+    return live.source, msgspec.structs.replace(options, trust=True, custom_objects=tuple(modules))
+
+
+def _live(model: object) -> object:
+    """The model, or the one that a function makes. Raises UsageError for anything else."""
     if not loading.is_model(model) and callable(model):
         model = model()
     if not loading.is_model(model):
@@ -98,6 +116,4 @@ def source_of(model: object, options: Options) -> tuple[str | ModelSource, Optio
             f"{type(model).__name__} is no model.",
             hint="Give a path, a keras.Model, or a function that returns one.",
         )
-    live = loading.read_live(model)
-    modules = dict.fromkeys((*options.custom_objects, *live.modules))
-    return live.source, msgspec.structs.replace(options, trust=True, custom_objects=tuple(modules))
+    return model

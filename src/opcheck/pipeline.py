@@ -31,6 +31,9 @@ _STEPS: dict[StepChoice, tuple[Step, ...]] = {
 }
 _DEFAULTS = Options()
 
+Tracer = Callable[..., worker.Traces]
+"""`worker.trace`, or one that takes and gives the same."""
+
 
 def inspect(model: str | ModelSource) -> Inspection:
     """What can be known about a model without running anything; see ``loading.read`` for errors."""
@@ -42,12 +45,14 @@ def check(
     target_specs: Sequence[str] = (),
     options: Options = _DEFAULTS,
     progress: Callable[[str], None] | None = None,
+    trace: Tracer = worker.trace,
 ) -> Report:
     """Check a model file, ``package.module:function``, or what was read of one, against targets.
 
     ``target_specs`` are names such as ``metal@1.2.0``; without any, ``options.targets`` count, then
     this machine's own accelerator, then the newest of each plugin. ``progress`` is called with
-    the name of each stage. Raises OpcheckError when no report can be made.
+    the name of each stage; ``trace`` makes the graphs, in a process of its own. Raises OpcheckError
+    when no report can be made.
     """
     specs = tuple(target_specs or options.targets or default_targets())
     chosen = tuple(targets.resolve(spec, nearest=options.nearest) for spec in specs)
@@ -65,7 +70,7 @@ def check(
         inputs=tuple(map(InputSpec.parse, options.inputs)),
         input_file=options.input_file,
     )
-    traces = worker.trace(
+    traces = trace(
         request,
         {target.spec: target for target in chosen},
         options.evidence,

@@ -43,6 +43,17 @@ def custom() -> keras.Model:
     )
 
 
+class Square(layers.Layer):
+    """Of the main script: no other process can import it, and it has no get_config."""
+
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+
+    def call(self, x):
+        return x**self.power
+
+
 def by_place(report: opcheck.Report) -> list[list[str]]:
     """Every op where it runs; layers and ops are named alike in both."""
     return sorted(
@@ -60,7 +71,15 @@ def main(folder: Path) -> None:
     live = opcheck.check(model, target, OPTIONS)
     saved = opcheck.check(path, target, OPTIONS)
     again = opcheck.check(custom, target, OPTIONS)
+    main_script = keras.Sequential([layers.Input((4,)), layers.Dense(3), Square(2)])
+    main_script.compile("sgd", "mse")
+    before = [weight.copy() for weight in main_script.get_weights()]
+    here = opcheck.check(main_script, target, in_process=True)
+    after = main_script.get_weights()
     answer = {
+        "here": [[r.step, len(r.ops), r.evidence, r.summary.unknown] for r in here.results],
+        "here_layers": sorted({op.layer for r in here.results for op in r.ops if op.layer}),
+        "unchanged": all((a == b).all() for a, b in zip(before, after, strict=True)),
         "equal": by_place(live) == by_place(saved),
         "ops": sum(len(result.ops) for result in live.results),
         "training": [[r.loss, r.optimizer, r.defaults] for r in live.results],

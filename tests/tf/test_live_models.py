@@ -36,3 +36,14 @@ def test_its_own_layers_and_lambdas_run(answer: dict[str, object]) -> None:
     assert "MatrixInverse" in answer["custom_ops"]
     assert answer["custom_unknown"] == 0
     assert answer["custom_gaps"] == []
+
+
+def test_in_this_process_nothing_is_rebuilt_run_or_changed(answer: dict[str, object]) -> None:
+    steps = {step: (ops, evidence, unknown) for step, ops, evidence, unknown in answer["here"]}
+    assert set(steps) == {"inference", "training"}
+    for ops, evidence, unknown in steps.values():
+        assert ops > 3
+        assert evidence == "predicted"
+        assert unknown == 0
+    assert {"dense", "square"} <= {name.rstrip("_0123456789") for name in answer["here_layers"]}
+    assert answer["unchanged"]

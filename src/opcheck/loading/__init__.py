@@ -1,7 +1,7 @@
 """Stage 1: a path -> ModelSource, read as data, never executed, without TensorFlow."""
 
 from opcheck.loading.detect import read
-from opcheck.loading.live import LiveModel, is_model, read_live
+from opcheck.loading.live import LiveModel, describe_live, is_model, read_live
 from opcheck.loading.safe_config import SafeConfig, safe_config
 from opcheck.loading.types import Hazard, ModelFormat, ModelSource
 
@@ -11,6 +11,7 @@ __all__ = [
     "ModelFormat",
     "ModelSource",
     "SafeConfig",
+    "describe_live",
     "is_model",
     "read",
     "read_live",

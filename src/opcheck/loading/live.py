@@ -71,6 +71,19 @@ def read_live(model: Any) -> LiveModel:
     return LiveModel(source, modules)
 
 
+def describe_live(model: Any) -> ModelSource:
+    """What a report says of a live model that is not rebuilt; its layers are found as it is traced.
+
+    ``sha256`` is empty: Keras may not be able to serialize it.
+    """
+    package = _package(model)
+    version = str(sys.modules[package or "keras"].__version__)
+    path, name = f"<{model.name}>", model.name
+    return ModelSource(
+        path, "live", "", version, "tensorflow", (), (), name=name, keras_package=package
+    )
+
+
 def _package(model: object) -> str | None:
     """``keras`` or ``tf_keras``: where the class that it is a model by comes from."""
     roots = [cls.__module__.partition(".")[0] for cls in type(model).__mro__]

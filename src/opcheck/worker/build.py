@@ -161,6 +161,11 @@ def _from_factory(source: ModelSource) -> BuiltModel:
             f"{source.path} did not give a model: {first_line(error)}.",
             hint="It must name a function without arguments that returns a built Keras model.",
         ) from error
+    return built_from(model, source)
+
+
+def built_from(model: Any, source: ModelSource) -> BuiltModel:
+    """A model that is there already. Raises BuildError for anything else."""
     for api in available(None):
         if isinstance(model, api.module.Model):
             return _built(model, api, source, None, (), ())

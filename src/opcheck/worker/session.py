@@ -21,6 +21,7 @@ from opcheck.worker.protocol import (
 )
 
 if TYPE_CHECKING:
+    from opcheck.worker.build import BuiltModel
     from opcheck.worker.steps import StepFunction
 
 Makers = Mapping[Step, Callable[[], "StepFunction"]]
@@ -99,16 +100,21 @@ def _check_keras(
     request: WorkerRequest, folder: Path, progress: Callable[[str], None], tf: Any
 ) -> WorkerReply:
     from opcheck.worker.build import build
-    from opcheck.worker.keras_steps import inference_step, training_step
 
     progress("building the model")
     built = build(request)
-    makers: Makers = {
+    steps = _trace(request, makers_of(built), folder / "log", progress)
+    return WorkerReply(environment(tf, built.api), built.layers, steps, built.replaced, built.notes)
+
+
+def makers_of(built: BuiltModel) -> Makers:
+    """What makes each step of a Keras model."""
+    from opcheck.worker.keras_steps import inference_step, training_step
+
+    return {
         "inference": partial(inference_step, built),
         "training": partial(training_step, built),
     }
-    steps = _trace(request, makers, folder / "log", progress)
-    return WorkerReply(environment(tf, built.api), built.layers, steps, built.replaced, built.notes)
 
 
 def _trace(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tensorflow as tf
 
 from opcheck.worker.accelerated import pretended_gpu, variables_there
@@ -57,7 +58,7 @@ def trace(function: StepFunction, log: Path, inputs: Inputs) -> TracedStep:
     function = _fitted(function, inputs)
     with function.recording() as lookups, pretended_gpu() as questions:
         concrete = _concrete(function)
-    graph = raw_graph(concrete, inputs.batch, moved=variables_there())
+    traced = _traced(function, concrete, inputs)
     executed_graph = None
     error: Exception | None = None
     if questions.asked:
@@ -73,17 +74,35 @@ def trace(function: StepFunction, log: Path, inputs: Inputs) -> TracedStep:
         error = failure
     _flush()
     placements, zeros = read_device_log(log, offset)
-    return TracedStep(
-        step=function.step,
-        graph=graph,
+    return msgspec.structs.replace(
+        traced,
         executed_graph=executed_graph,
-        batch_size=inputs.batch,
         placements=placements,
         executed=error is None,
         error=first_line(error) if error else None,
         error_op=failed_op(error) if error else None,
         refused=refused(error) if error else False,
         zeros=zeros,
+    )
+
+
+def graph_of(function: StepFunction, inputs: Inputs) -> TracedStep:
+    """Trace ``function`` as on a machine with an accelerator, and do not run it.
+
+    Raises what `trace` does.
+    """
+    function = _fitted(function, inputs)
+    with function.recording(), pretended_gpu():
+        concrete = _concrete(function)
+    return _traced(function, concrete, inputs)
+
+
+def _traced(function: StepFunction, concrete: Any, inputs: Inputs) -> TracedStep:
+    """The step before it runs."""
+    return TracedStep(
+        step=function.step,
+        graph=raw_graph(concrete, inputs.batch, moved=variables_there()),
+        batch_size=inputs.batch,
         loss=function.loss,
         optimizer=function.optimizer,
         defaults=function.defaults,
