@@ -26,8 +26,10 @@ _VARIABLES: Mapping[str, tuple[str, int]] = {
 _ONLY_WRITTEN = frozenset({"AssignVariableOp"})
 
 
-def op_cost(op: OpNode) -> OpCost:
-    """FLOPs, bytes and elements of one execution. Loops and crossings are the step's business."""
+def op_cost(
+    op: OpNode, *, runs: int | None = 1, crossings: int = 0, crossing_bytes: int | None = 0
+) -> OpCost:
+    """FLOPs, bytes and elements of one execution; the rest is the step's business."""
     flops, estimate, unknown = _flops(op)
     variables = _variables(op)
     bytes_in = _added(sizes.total(op.inputs), 0 if op.op_type in _ONLY_WRITTEN else variables)
@@ -41,6 +43,10 @@ def op_cost(op: OpNode) -> OpCost:
         bytes_in=bytes_in,
         bytes_out=bytes_out,
         unknown=unknown,
+        in_loop=bool(op.loops),
+        runs=runs,
+        crossings=crossings,
+        crossing_bytes=crossing_bytes,
     )
 
 

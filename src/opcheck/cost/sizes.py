@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import prod
 
-from opcheck.graph import TensorSpec
+from opcheck.graph import Shape, TensorSpec
 
 HANDLES = frozenset({"resource", "variant"})
 """A handle stands for a variable or a list; it is passed on the host and has no size itself."""
@@ -27,9 +28,14 @@ def is_handle(tensor: TensorSpec) -> bool:
 
 def elements(tensor: TensorSpec) -> int | None:
     """How many, ``None`` when a dimension or the rank is unknown."""
-    if tensor.shape is None or None in tensor.shape:
+    return _elements(tensor.shape)
+
+
+@lru_cache(maxsize=65536)  # a step has few different shapes
+def _elements(shape: Shape) -> int | None:
+    if shape is None or None in shape:
         return None
-    return prod(size for size in tensor.shape if size is not None)
+    return prod(size for size in shape if size is not None)
 
 
 def size(tensor: TensorSpec) -> int | None:

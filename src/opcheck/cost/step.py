@@ -37,16 +37,15 @@ def assess(graph: ModelGraph, placements: Sequence[Placement], *, batch: int) ->
 
     ``batch`` is the batch size its shapes were made for.
     """
-    runs = {op.id: _runs(op, graph) for op in graph.ops}
+    runs = {op.id: _runs(op, graph) if op.loops else 1 for op in graph.ops}
     copies = [(copy, _times(copy, runs)) for copy in crossings(graph, placements)]
     touching: dict[str, list[tuple[Crossing, int]]] = defaultdict(list)
     for copy, times in copies:
         for op_id in {copy.source, *copy.readers}:
             touching[op_id].append((copy, times))
     costs = tuple(
-        msgspec.structs.replace(
-            op_cost(op),
-            in_loop=bool(op.loops),
+        op_cost(
+            op,
             runs=runs[op.id],
             crossings=sum(times for _, times in touching[op.id]),
             crossing_bytes=_bytes(touching[op.id]),

@@ -32,7 +32,10 @@ _IDENTITY_FOLLOWS_SINCE = Version("2.16")
 # lower_if_op.cc colocates what leads into a branch with where it comes from.
 _BRANCH = re.compile(r"/(then|else|branch_\d+)/")
 
+_LABEL = "_kernel"  # the attribute that asks for a kernel by its label
+
 Kernels = Mapping[str, Mapping[str, KernelDef]]
+_Node = tuple[str, tuple[object, ...], tuple[object, ...]]  # all that decides which kernel matches
 
 
 class Assignment(msgspec.Struct, frozen=True):
@@ -54,7 +57,8 @@ class Assignment(msgspec.Struct, frozen=True):
 
 def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
     """Assign every op of ``graph``; keys are op ids."""
-    kernels = {op.id: _kernels(op, target) for op in graph.ops}
+    known: dict[_Node, dict[str, KernelDef]] = {}  # most nodes are like another
+    kernels = {op.id: _kernels(op, target, known) for op in graph.ops}
     devices: dict[str, str | None] = {}
     device: str | None
     pulled: dict[str, str] = {}
@@ -92,16 +96,23 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
     }
 
 
-def _kernels(op: OpNode, target: Target) -> dict[str, KernelDef]:
+def _kernels(
+    op: OpNode, target: Target, known: dict[_Node, dict[str, KernelDef]]
+) -> dict[str, KernelDef]:
     """The kernel each device would run ``op`` with, the accelerator first."""
-    attrs: dict[str, object] = {**dict(op.attrs), **dict(op.dtypes)}
-    label = str(attrs.get("_kernel", ""))
-    found = {}
-    for device in (target.device_type, CPU):
-        kernel = target.registry.match(op.op_type, device, attrs, label)
-        if kernel is not None:
-            found[device] = kernel
-    return found
+    constrained = target.registry.constrained(op.op_type)
+    attrs = tuple(pair for pair in op.attrs if pair[0] in constrained or pair[0] == _LABEL)
+    node = (op.op_type, op.dtypes, attrs)
+    if node not in known:
+        found = {}
+        values: dict[str, object] = {**dict(attrs), **dict(op.dtypes)}
+        label = str(values.get(_LABEL, ""))
+        for device in (target.device_type, CPU):
+            kernel = target.registry.match(op.op_type, device, values, label)
+            if kernel is not None:
+                found[device] = kernel
+        known[node] = found
+    return known[node]
 
 
 def _first(kernels: Mapping[str, KernelDef]) -> str | None:

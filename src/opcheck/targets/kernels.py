@@ -49,18 +49,27 @@ class KernelRegistry:
         for kernel in kernels:
             by_op.setdefault(kernel.op, []).append(kernel)
         self._by_op = MappingProxyType({op: tuple(found) for op, found in by_op.items()})
+        self._ops = frozenset(by_op)
+        self._constrained: dict[str, frozenset[str]] = {}
 
     def __len__(self) -> int:
         return sum(len(found) for found in self._by_op.values())
 
     def ops(self) -> frozenset[str]:
         """Every op with a kernel on some device."""
-        return frozenset(self._by_op)
+        return self._ops
 
     def kernels(self, op: str, device: str | None = None) -> tuple[KernelDef, ...]:
         """The registrations of ``op``: those of exactly ``device``, or all of them."""
         found = self._by_op.get(op, ())
         return found if device is None else tuple(k for k in found if k.device == device)
+
+    def constrained(self, op: str) -> frozenset[str]:
+        """The attributes that the kernels of ``op`` look at."""
+        if op not in self._constrained:
+            names = (name for k in self._by_op.get(op, ()) for name, _ in k.constraints)
+            self._constrained[op] = frozenset(names)
+        return self._constrained[op]
 
     def has_op(self, op: str, device: str) -> bool:
         """Whether some kernel, of ``device`` or device-generic, could serve ``op`` there."""
