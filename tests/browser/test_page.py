@@ -179,6 +179,10 @@ def test_print(page: Chrome) -> None:
     assert not find(page, "#ops").is_displayed()
     assert not find(page, ".tools").is_displayed()
     assert find(page, ".print-only table").is_displayed()
+    page.execute_script("dispatchEvent(new Event('beforeprint'))")
+    wide = "const image = document.querySelector('#picture img'); return image.decode().then("
+    assert page.execute_script(f"{wide}() => image.naturalWidth)") > 200
+    page.execute_script("dispatchEvent(new Event('afterprint'))")
     assert len(page.print_page()) > 10_000
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 

@@ -123,6 +123,10 @@ def test_other_versions_are_named(reports: Reports) -> None:
 def test_a_report_is_rendered_again(reports: Reports, opcheck: Runner, tmp_path: Path) -> None:
     document, text = reports(KERAS_3).document, reports(KERAS_3).text
     (tmp_path / "report.json").write_text(json.dumps(document), encoding="utf-8")
+    again = opcheck("report", "report.json", "-f", "html", "-o", "report.html")
+    assert (again.code, again.err) == (0, "")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The Cytoscape Consortium" in page  # the wheel brings the library and its licence
     again = opcheck("report", "report.json")
     assert (again.code, again.err) == (0, "")
     assert again.out == text

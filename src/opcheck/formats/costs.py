@@ -18,16 +18,20 @@ _UNBROKEN = "\xa0"
 _UNIT = re.compile(r"(?<=\d) (?=[%kMGT]|FLOP|B\b)")  # a number stays with its unit
 
 
-def cost_lines(result: Result, style: Style) -> list[str]:
+def cost_texts(result: Result) -> list[str]:
+    """The sums, and where ops of weight leave, the costliest of them."""
     cost = result.summary.cost
     if cost is None:
         return []
     matter = {op.name for op in result.ops if op.matters}
     worst = [op for op in cost.most_expensive if op.name in matter]
-    texts = [_sums(cost, result.device_type), *([_costliest(worst, cost)] if worst else [])]
+    return [_sums(cost, result.device_type), *([_costliest(worst, cost)] if worst else [])]
+
+
+def cost_lines(result: Result, style: Style) -> list[str]:
     return [
         line.replace(_UNBROKEN, " ")
-        for text in texts
+        for text in cost_texts(result)
         for line in paragraph(
             _UNIT.sub(_UNBROKEN, text), width=style.width, first="  ", rest="    "
         )

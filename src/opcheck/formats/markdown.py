@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from opcheck.formats.costs import cost_texts
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import SHORT_STEPS, fallbacks, minor_sentence
 from opcheck.formats.found import found
@@ -106,6 +107,7 @@ def _sections(report: Report) -> Iterator[_Folded]:
     yield _what_to_do(report)
     for results in by_target(report):
         yield _fallbacks(results)
+    yield _costs(report)
     yield _incomplete(report)
     yield _layers(report)
     yield _hazards(report)
@@ -142,6 +144,15 @@ def _fallbacks(results: Sequence[Result]) -> _Folded:
     foot = (f"\n{_prose(minor_sentence(found.minor))}",) if found.minor else ()
     title = f"<code>{escape(printable(first.target))}</code>: what leaves the {first.device_type}"
     return _Folded(title, head if rows else (), rows, foot)
+
+
+def _costs(report: Report) -> _Folded:
+    rows = tuple(
+        f"- {result.step} on {_code(result.target)}: {_prose('; '.join(cost_texts(result)))}"
+        for result in report.results
+        if result.summary.cost
+    )
+    return _Folded("What it costs", (), rows)
 
 
 def _incomplete(report: Report) -> _Folded:

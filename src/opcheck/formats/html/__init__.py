@@ -14,12 +14,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from opcheck.errors import CannotCheckError
+from opcheck.formats.costs import cost_texts
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallbacks, minor_sentence
 from opcheck.formats.found import found
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import headline, notable_layers
-from opcheck.formats.numbers import percent
+from opcheck.formats.numbers import amount, percent
 from opcheck.formats.style import Style
 from opcheck.formats.text import by_target, conclusion, remarks, verdict_sentence
 from opcheck.report import Report
@@ -59,6 +60,8 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the reader's 
             fallbacks=[(results[0], fallbacks(results)) for results in by_target(report)],
             minor_sentence=minor_sentence,
             percent=percent,
+            amount=amount,
+            cost_texts=cost_texts,
             notable=notable_layers(report.model),
             data=page_data(report),
             css=_own("page.css"),

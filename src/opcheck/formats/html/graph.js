@@ -188,6 +188,11 @@ class LayerGraph {
     return next && onSelect(nodeOf(next));
   }
 
+  /** All of it, as a PNG in a URL. */
+  picture() {
+    return this.cy.png({ full: true, scale: 2, maxWidth: 4000, maxHeight: 6000 });
+  }
+
   restyle() {
     this.cy.style(this.style());
   }

@@ -122,6 +122,7 @@ function setUpTheme() {
   addEventListener("beforeprint", () => {
     root.classList.add("printing");
     graph.restyle();
+    byId("picture").replaceChildren(el("img", { src: graph.picture(), alt: "" }));
   });
   addEventListener("afterprint", () => {
     root.classList.remove("printing");
