@@ -58,10 +58,11 @@ class Options(
     copied between host and device memory, ``max_host_bytes`` how many bytes those may have.
 
     ``allow_unknown`` lets ops pass whose placement is not known. ``baseline`` is a file of
-    findings that are accepted. ``timeout`` is in seconds. ``trust`` lets Lambda code from the
-    model file run; ``custom_objects`` are modules of the user's own to import. With ``nearest``
-    the nearest known target stands in for one that is not known, and the report says so. Without
-    ``soft_placement`` what TensorFlow would refuse to move to the CPU fails.
+    findings that are accepted. ``timeout`` is in seconds and ``memory`` in GiB, for
+    TensorFlow's process. ``trust`` lets Lambda code from the model file run; ``custom_objects`` are
+    modules of the user's own to import. With ``nearest`` the nearest known target stands in for one
+    that is not known, and the report says so. Without ``soft_placement`` what TensorFlow would
+    refuse to move to the CPU fails.
 
     ``inputs`` are the model's as ``name=shape:dtype``, for those that are not to be chosen;
     ``input_file`` is an .npz with their values.
@@ -81,6 +82,7 @@ class Options(
     inputs: tuple[str, ...] = ()
     input_file: str | None = None
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
+    memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
     custom_objects: tuple[str, ...] = ()
     nearest: bool = False
     soft_placement: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -69,6 +70,7 @@ def check(
         search_path=_search_path(source, options),
         inputs=tuple(map(InputSpec.parse, options.inputs)),
         input_file=options.input_file,
+        memory=options.memory,
     )
     traces = trace(
         request,
@@ -91,7 +93,9 @@ def check(
 
 def _search_path(source: ModelSource, options: Options) -> tuple[str, ...]:
     """Where this process finds modules, for a worker that is to import the user's own."""
-    return tuple(sys.path) if options.custom_objects or source.format == "factory" else ()
+    if not options.custom_objects and source.format != "factory":
+        return ()
+    return (*sys.path, str(Path.cwd()))
 
 
 def _as_here(reply: WorkerReply) -> WorkerReply:

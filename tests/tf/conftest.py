@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from opcheck.loading import read
-from opcheck.worker.client import _answer, _environment
+from opcheck.worker.answer import answer
+from opcheck.worker.confine import environment
 from opcheck.worker.protocol import WorkerReply, WorkerRequest
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +91,7 @@ class Answers:
         with (self._folder / "output").open("wb") as output:
             subprocess.run(
                 [sys.executable, str(BATCH), *folders],
-                env=_environment(),
+                env=environment(os.environ),
                 stdout=output,
                 stderr=output,
                 check=True,
@@ -102,7 +103,7 @@ class Answers:
         folder = self._folder / name
         crash = folder / "crash"
         assert not crash.exists(), crash.read_text()
-        return _answer(folder, 0, WorkerReply)
+        return answer(folder, 0, WorkerReply)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ processes of its own. A compiler must be there; without one these tests fail.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ from opcheck.graph import flatten
 from opcheck.loading import read
 from opcheck.placement import ReconcileResult, predict, reconcile
 from opcheck.targets import resolve
-from opcheck.worker.client import _answer, _environment
+from opcheck.worker.answer import answer
+from opcheck.worker.confine import environment
 from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
 
 from .conftest import BATCH, BATCH_SIZE, FIXTURES, TENSORFLOW
@@ -107,10 +109,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(cache: Path, code: str, *arguments: str) -> list[str]:
-    environment = {**_environment(), "OPCHECK_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    ours = {"OPCHECK_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        env=environment,
+        env=environment(os.environ) | ours,
         capture_output=True,
         text=True,
         check=False,
@@ -134,12 +136,12 @@ def replies(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     with (folder / "output").open("wb") as output:
         subprocess.run(
             [sys.executable, str(BATCH), *map(str, folders.values())],
-            env={**_environment(), "OPCHECK_CACHE_DIR": str(cache)},
+            env=environment(os.environ) | {"OPCHECK_CACHE_DIR": str(cache)},
             stdout=output,
             stderr=output,
             check=True,
         )
-    return {name: _answer(private, 0, WorkerReply) for name, private in folders.items()}
+    return {name: answer(private, 0, WorkerReply) for name, private in folders.items()}
 
 
 def test_the_kernels_are_the_targets(cache: Path) -> None:

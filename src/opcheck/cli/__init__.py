@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from opcheck.cli import (
 )
 from opcheck.cli.parser import Parser, Run
 from opcheck.errors import OpcheckError, UsageError
+from opcheck.formats.escape import printable
 
 __all__ = ["main", "run"]
 
@@ -59,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding does not have
             stream.reconfigure(errors="backslashreplace")
+    for name in ("SIGTERM", "SIGHUP"):  # a cancelled build leaves as little behind as Ctrl-C
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 
@@ -117,4 +122,5 @@ def _refuse_misspelt(word: str) -> None:
 def _complain(message: str, error: Exception | None = None) -> None:
     if error is not None:
         traceback.print_exception(error)
-    print(message, file=sys.stderr)
+    # Line breaks are opcheck's own; anything else unprintable is from the file.
+    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)

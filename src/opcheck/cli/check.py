@@ -52,6 +52,9 @@ def add(subparsers: Subparsers) -> None:
         help="an input of the traced step, such as image=2,224,224,3:float32; may be repeated",
     )
     parser.add_argument("--input-file", metavar="FILE.npz", help="the values of inputs, by name")
+    parser.add_argument(
+        "--memory", type=float, metavar="GIB", help="for TensorFlow's part; default: half of it all"
+    )
     outputs.add_options(parser, FORMATS)
 
 

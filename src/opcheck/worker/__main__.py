@@ -1,8 +1,9 @@
 """The process that holds TensorFlow: ``python -m opcheck.worker FOLDER``.
 
-FOLDER is private to one request. It holds ``request.json`` (WorkerRequest or CaptureRequest) and
-``log`` (where file descriptors 1 and 2 go); the worker writes ``progress`` (a line a stage) and,
-last and at once, ``reply.json`` (WorkerReply or Recorded) or ``failure.json`` (WorkerFailure).
+FOLDER is private to one request. It holds ``request.json`` (WorkerRequest or CaptureRequest),
+``limits.json`` (Limits), ``tmp`` and ``log`` (where file descriptors 1 and 2 go); the worker writes
+``progress`` (a line a stage) and, last and at once, ``reply.json`` (WorkerReply or Recorded) or
+``failure.json`` (WorkerFailure).
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ import msgspec
 
 from opcheck.errors import OpcheckError
 from opcheck.targets.recorded import Recorded
+from opcheck.worker.confine import Limits
 from opcheck.worker.protocol import CaptureRequest, WorkerFailure, WorkerReply, WorkerRequest
+
+
+def start() -> int:
+    """What the process does: bind itself, then answer."""
+    folder = Path(sys.argv[1])
+    msgspec.json.decode((folder / "limits.json").read_bytes(), type=Limits).apply()
+    return main(folder)
 
 
 def main(folder: Path) -> int:
@@ -50,4 +59,4 @@ def _write(path: Path, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(start())

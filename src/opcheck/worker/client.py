@@ -12,26 +12,30 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
 import msgspec
 
-from opcheck import errors
-from opcheck.errors import OpcheckError, WorkerError, WorkerTimeoutError
+import opcheck
+from opcheck.errors import OpcheckError, WorkerTimeoutError
 from opcheck.targets.recorded import Recorded
-from opcheck.worker.protocol import CaptureRequest, WorkerFailure, WorkerReply, WorkerRequest
+from opcheck.worker import answer, confine
+from opcheck.worker.answer import Reply
+from opcheck.worker.protocol import CaptureRequest, WorkerReply, WorkerRequest
 
 _POLL = 0.05  # seconds
 _MOST = 4  # processes side by side; each holds a TensorFlow and the model
-_TAIL = 2000  # bytes of log searched for a last word
-_REPLY_LIMIT = 1 << 30  # bytes
+
+_INTERRUPTS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 Request = WorkerRequest | CaptureRequest
-Reply = TypeVar("Reply", WorkerReply, Recorded)
 
 
 def run(
@@ -88,7 +92,7 @@ def _ask(
     for first in range(0, len(requests), beside):
         with contextlib.ExitStack() as stack:
             jobs = [
-                stack.enter_context(_started(r, reply_type))
+                stack.enter_context(_started(r, reply_type, timeout))
                 for r in requests[first : first + beside]
             ]
             answers += _watch(jobs, timeout, progress)
@@ -114,43 +118,80 @@ class _Job(Generic[Reply]):
 
 
 @contextlib.contextmanager
-def _started(request: Request, reply_type: type[Reply]) -> Iterator[_Job[Reply]]:
+def _started(request: Request, reply_type: type[Reply], timeout: float) -> Iterator[_Job[Reply]]:
     """Neither the process nor its folder outlives the check, however it ends."""
-    with tempfile.TemporaryDirectory(prefix="opcheck-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        (folder / "request.json").write_bytes(msgspec.json.encode(request))
-        process = _start(folder)
-        try:
-            yield _Job(request, reply_type, folder, process)
-        finally:
-            _end(process)
+    with contextlib.ExitStack() as stack:
+        with _uninterrupted():
+            place = tempfile.TemporaryDirectory(prefix="opcheck-", ignore_cleanup_errors=True)
+            stack.callback(_uninterrupted()(place.cleanup))
+            folder = Path(place.name)
+            (folder / "tmp").mkdir()
+            (folder / "request.json").write_bytes(msgspec.json.encode(request))
+            (folder / "limits.json").write_bytes(msgspec.json.encode(_limits(request, timeout)))
+            process = _start(folder, _is_own_program(request))
+            stack.callback(_uninterrupted()(_end), process)
+        yield _Job(request, reply_type, folder, process)
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until this is done: in between there is nobody yet, or no more, to clean up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: caught.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if caught:
+            signal.raise_signal(caught[0])
+
+
+def _is_own_program(request: Request) -> bool:
+    """A function of the user's makes the model: nothing here comes from a file of unknown origin.
+
+    It may download weights, and need any variable.
+    """
+    return isinstance(request, WorkerRequest) and request.source.format == "factory"
+
+
+def _limits(request: Request, timeout: float) -> confine.Limits:
+    given = request.memory if isinstance(request, WorkerRequest) else None
+    memory = int(given * confine.GIB) if given else confine.default_memory()
+    return confine.Limits(os.getpid(), memory, timeout, network=_is_own_program(request))
+
+
+def _start(folder: Path, whole_environment: bool) -> subprocess.Popen[bytes]:
+    private = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "tmp"))
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             _command(folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=_environment(),
+            env=confine.environment(os.environ, whole=whole_environment) | private,
             start_new_session=True,  # so that Ctrl-C and the end reach its children too
         )
 
 
+# Not `-m`, which would put the current folder, perhaps that of a downloaded model, before Python's
+# own modules.
+_PROGRAM = """
+import sys
+sys.path = [place for place in sys.path if place] + [sys.argv.pop(1)]
+from opcheck.worker.__main__ import start
+sys.exit(start())
+"""
+
+
 def _command(folder: Path) -> list[str]:
-    return [sys.executable, "-m", "opcheck.worker", str(folder)]
-
-
-def _environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "TF_CPP_MIN_LOG_LEVEL": "0",  # the placement log is at level INFO
-        "TF_CPP_MAX_VLOG_LEVEL": "0",
-        "CUDA_VISIBLE_DEVICES": "-1",  # an NVIDIA GPU is none of our targets
-        "KERAS_BACKEND": "tensorflow",
-        "PYTHONIOENCODING": "utf-8",
-    }
+    return [sys.executable, "-c", _PROGRAM, str(Path(opcheck.__file__).parents[1]), str(folder)]
 
 
 def _watch(
@@ -159,14 +200,14 @@ def _watch(
     deadline = time.monotonic() + timeout
     while any(job.answer is None for job in jobs):
         for job in (job for job in jobs if job.answer is None):
-            stages = _stages(job.folder)
+            stages = answer.stages(job.folder)
             for stage in stages[job.shown :]:
                 progress(f"{job.name}: {stage}" if len(jobs) > 1 else stage)
             job.shown = len(stages)
             code = job.process.poll()
             if code is not None:
                 try:
-                    job.answer = _answer(job.folder, code, job.reply_type)
+                    job.answer = answer.answer(job.folder, code, job.reply_type)
                 except OpcheckError as error:
                     job.answer = error
             elif time.monotonic() > deadline:
@@ -184,57 +225,11 @@ def _overdue(timeout: float, stages: list[str]) -> WorkerTimeoutError:
     )
 
 
-def _stages(folder: Path) -> list[str]:
-    path = folder / "progress"
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """No process of ours outlives the check."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
+    """No process of ours outlives the check, nor one that it has started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
-
-
-def _answer(folder: Path, code: int, reply_type: type[Reply]) -> Reply:
-    reply, failure = folder / "reply.json", folder / "failure.json"
-    try:
-        if failure.exists():
-            raise _reported(msgspec.json.decode(failure.read_bytes(), type=WorkerFailure))
-        if reply.exists() and reply.stat().st_size <= _REPLY_LIMIT:
-            return msgspec.json.decode(reply.read_bytes(), type=reply_type)
-    except msgspec.DecodeError as error:
-        raise WorkerError(f"The TensorFlow process sent an unreadable answer: {error}.") from error
-    raise WorkerError(_obituary(folder, code), hint="opcheck doctor shows what is installed.")
-
-
-def _reported(failure: WorkerFailure) -> OpcheckError:
-    kinds = {
-        kind.slug: kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, OpcheckError)
-    }
-    return kinds.get(failure.slug, WorkerError)(failure.message, hint=failure.hint)
-
-
-def _obituary(folder: Path, code: int) -> str:
-    last = _last_words(folder / "log")
-    if code < 0:
-        name = signal.Signals(-code).name
-        if name == "SIGKILL":
-            return "The TensorFlow process was killed (SIGKILL), most likely for lack of memory."
-        return f"TensorFlow crashed with {name}{last}."
-    return f"The TensorFlow process ended with status {code} and no answer{last}."
-
-
-def _last_words(log: Path) -> str:
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL))
-        lines = file.read().decode("utf-8", "replace").split("\n")
-    words = [line.strip() for line in lines if line.strip()]
-    return f"; its last line: {words[-1][:300]!r}" if words else ""
+    elif process.poll() is None:
+        process.kill()
+    process.wait()

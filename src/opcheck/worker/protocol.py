@@ -49,6 +49,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     ``inputs`` and ``input_file`` (.npz) are what the user says of the model's inputs.
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
     ``search_path`` is where the user's own modules are looked for, besides the usual places.
+    ``memory`` is what the process may use, in GiB; ``None``: what the machine suggests.
     """
 
     source: ModelSource
@@ -60,6 +61,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     input_file: str | None = None
     emulate: str | None = None
     search_path: tuple[str, ...] = ()
+    memory: float | None = None
 
 
 class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):

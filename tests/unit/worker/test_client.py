@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 import sys
 import textwrap
 import time
@@ -21,6 +24,7 @@ from opcheck.errors import (
 from opcheck.loading import ModelSource
 from opcheck.worker import WorkerReply, WorkerRequest, client
 
+FIXTURE = Path(__file__).parents[3] / "fixtures" / "mnist_cnn-k2.10.h5"
 REQUEST = WorkerRequest(ModelSource("m.h5", "hdf5", "", None, None, (), ()), ("inference",))
 REPLY = (
     '{"environment": {"python": "3", "system": "L", "machine": "x", "tensorflow": "2", '
@@ -178,3 +182,149 @@ def test_nothing_it_prints_reaches_the_terminal(worker, capfd: pytest.CaptureFix
     """)
     run()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and fifos")
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "os.symlink('/etc/passwd', folder / 'reply.json')",
+        "os.mkfifo(folder / 'reply.json')",
+        "os.mkdir(folder / 'reply.json')",
+        "os.mkfifo(folder / 'progress'); os.truncate(folder / 'log', 0); time.sleep(0.2)",
+        "os.symlink('/dev/zero', folder / 'failure.json')",
+        "open(folder / 'reply.json', 'wb').truncate(10 * 2**30)",
+        "open(folder / 'progress', 'wb').truncate(10 * 2**30); time.sleep(0.2)",
+        "(folder / 'reply.json').write_text('[' * 10**6)",
+        "(folder / 'reply.json').write_text('{\"x\":' * 10**5)",
+        "(folder / 'reply.json').write_bytes(b'{\"environment\": \"\\xff\"}')",
+        '(folder / \'failure.json\').write_text(\'{"slug": "__class__", "message": "x"}\')',
+        "os.mkdir(folder / 'tmp' / 'x'); os.chmod(folder / 'tmp' / 'x', 0)",
+    ],
+)
+def test_a_worker_that_lies(worker, tmp_path: Path, plant: str) -> None:
+    """Whatever is in its folder: an error, soon, and nothing is left."""
+    worker(plant)
+    started = time.monotonic()
+    with pytest.raises(WorkerError):
+        run()
+    assert time.monotonic() - started < 15
+    assert left_behind(tmp_path) == []
+
+
+def test_a_message_is_bounded(worker) -> None:
+    worker("""
+        (folder / "failure.json").write_text(
+            '{"slug": "build-failed", "message": "' + "x" * 10**7 + '"}')
+    """)
+    with pytest.raises(BuildError) as caught:
+        run()
+    assert len(caught.value.message) == 2000
+
+
+def test_counts_are_bounded(worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opcheck.worker.answer._MOST_LAYERS", -1)
+    worker(f"(folder / 'reply.json').write_text({REPLY!r})")
+    with pytest.raises(WorkerError, match="0 layers; opcheck reads up to -1"):
+        run()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_what_it_started_ends_with_it(worker, tmp_path: Path) -> None:
+    """Also when it has answered and ended itself."""
+    worker(f"""
+        import subprocess
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (folder.parent / "pid").write_text(str(child.pid))
+        (folder / "reply.json").write_text({REPLY!r})
+    """)
+    run()
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_its_place_for_temporary_files_and_its_environment(
+    worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    worker(f"""
+        import tempfile
+        assert "GITHUB_TOKEN" not in os.environ and os.environ["PYTHONPATH"] == "mine"
+        assert tempfile.gettempdir() == str(folder / "tmp"), tempfile.gettempdir()
+        tempfile.mkdtemp()
+        (folder / "reply.json").write_text({REPLY!r})
+    """)
+    assert run().environment.keras == "3"
+    assert left_behind(tmp_path) == []
+
+
+def test_a_program_of_the_users_own_has_the_whole_environment(
+    worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    worker(f"""
+        assert os.environ["GITHUB_TOKEN"] == "secret"
+        assert b'"network":true' in (folder / "limits.json").read_bytes()
+        (folder / "reply.json").write_text({REPLY!r})
+    """)
+    source = ModelSource("m:f", "factory", "", None, None, (), ())
+    client.run(msgspec.structs.replace(REQUEST, source=source), timeout=20)
+
+
+def test_modules_of_the_current_folder_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A downloaded model may lie beside a json.py."""
+    for name in ("json", "tensorflow", "msgspec"):
+        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('canary').touch()")
+    monkeypatch.chdir(tmp_path)
+    with contextlib.suppress(OpcheckError):
+        run()
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.1, 0.3])
+def test_an_interrupt_at_any_time(tmp_path: Path, delay: float, number: signal.Signals) -> None:
+    """The real parent, interrupted ``delay`` seconds after it has begun to start a worker."""
+    program = f"""
+import pathlib, sys
+from opcheck import cli
+from opcheck.cli import check
+from opcheck.worker import client
+def busy(folder):
+    print("go", flush=True)
+    return [sys.executable, "-c", "import time; time.sleep(600)", {str(tmp_path)!r}]
+client._command = busy
+cli.main(["check", {str(FIXTURE)!r}, "-t", "metal@1.2.0", "--evidence", "predicted"])
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "go\n"
+    time.sleep(delay)
+    process.send_signal(number)
+    _, printed = process.communicate(timeout=30)
+    assert (process.returncode, printed) == (2, "opcheck: interrupted\n")
+    assert left_behind(tmp_path) == []
+    if Path("/proc/self/cmdline").exists():
+        mark = str(tmp_path).encode()
+        assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if mark in _read(p)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended
+        return b""
