@@ -134,8 +134,10 @@ def _judge(
     if step.graph is None:
         why = step.error or " ".join(step.notes) or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)
-    # The graph as it is where there is an accelerator of that device type.
-    ops = graph.flatten(step.graph, name=step.step, layers=layers, device_type=target.device_type)
+    # The graph as it is where there is an accelerator of that device type. Keras writes another
+    # one where there is a GPU, and a DML is none.
+    raw = step.graph if target.device_type == "GPU" else step.executed_graph or step.graph
+    ops = graph.flatten(raw, name=step.step, layers=layers, device_type=target.device_type)
     opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
     placements = placement.predict(
         ops, target, opaque=opaque, soft_placement=options.soft_placement

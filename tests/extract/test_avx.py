@@ -179,6 +179,12 @@ pextrq $0x1,%xmm1,%rdx  66480f3a16ca01
 pinsrq $0x1,%rdx,%xmm1  66480f3a22ca01
 pshufb %xmm1,%xmm2  660f3800d1
 shufps $0x44,%xmm1,%xmm2  0fc6d144
+shlx %rcx,%rax,%rdx  c4e2f1f7d0
+shlx %r9d,%r10d,%eax  c4c231f7c2
+shlx %rdx,(%rsi),%r11  c462e9f71e
+shlx %edx,0x8(%rsi),%ecx  c4e269f74e08
+shrx %rcx,%rax,%rdx  c4e2f3f7d0
+andn %rcx,%rax,%rdx  c4e2f8f2d1
 vpermilps $0x93,%ymm1,%ymm2  c4e37d04d193
 vpermilps $0x93,(%rsi),%xmm2  c4e379041693
 vpermilpd $0x9,%ymm1,%ymm2  c4e37d05d109

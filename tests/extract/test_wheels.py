@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from opcheck.errors import ExtractError
 from opcheck.extract import regenerate, wheels
 from opcheck.extract.manifest import PluginRow, manifest
 from opcheck.extract.plugin import extract_plugin
+from opcheck.targets import store
 from opcheck.targets.index import DATA
 
 _BOTH, _OLD, _NEW = ("12", "13"), ("12",), ("13",)
@@ -38,6 +40,35 @@ NAMES = [row.name for row in manifest().plugin] + [
     pytest.param(row.name, marks=() if row.name in _ALWAYS else pytest.mark.every_core)
     for row in manifest().core
 ]
+
+
+# The wheels for Windows, where most people run these plugins; what ships is recovered from Linux'.
+WINDOWS = {
+    "directml-0.4.0": (
+        "tensorflow_directml_plugin-0.4.0.dev230202-cp310-cp310-win_amd64.whl",
+        "77e9c15ed2d3b20f55ad15a7e2354c0ef7843aad2b09dfa979d8dd753b76154e",
+    ),
+    "directml-0.3.0": (
+        "tensorflow_directml_plugin-0.3.0.dev221212-cp310-cp310-win_amd64.whl",
+        "05f02b7c77a3ebe5631a871d7a5a285338635453f041065f77e9691363a703b9",
+    ),
+    "directml-0.2.0": (
+        "tensorflow_directml_plugin-0.2.0.dev221020-cp310-cp310-win_amd64.whl",
+        "ce33d942a3e925e3784ff6b5b53fab00494383e11eef019ed8703308a686b2e0",
+    ),
+    "directml-0.1.1": (
+        "tensorflow_directml_plugin-0.1.1.dev221004-cp310-cp310-win_amd64.whl",
+        "121538ed6a716e0c29bf47260556b437dc8263a1aec09c2f120f2aa7f163836d",
+    ),
+    "directml-0.1.0": (
+        "tensorflow_directml_plugin-0.1.0.dev220928-cp310-cp310-win_amd64.whl",
+        "828e71f5dc794c5f4bbc6ad07dd5eecd964f6835dee7f9a5f009e29c623ed4f5",
+    ),
+    "directml-0.0.1": (
+        "tensorflow_directml_plugin-0.0.1.dev220621-cp310-cp310-win_amd64.whl",
+        "43649dc119d35849baf764bcdb06db449b17870f3ff64a3bbce237fae8f13bbe",
+    ),
+}
 
 
 @pytest.fixture
@@ -79,6 +110,18 @@ def test_each_check_of_the_system_is_run_on_both_branches(row: PluginRow) -> Non
     branches = {(("macos", f">={v}"),) for v in facts.asked if Version(v) > oldest}
     assert {k.requires for k in facts.kernels} == {(), *branches}
     assert not [name for name in facts.unanswered if not HARMLESS.fullmatch(name)]
+
+
+@pytest.mark.wheels
+@pytest.mark.parametrize("name", WINDOWS)
+def test_the_dll_for_windows_has_the_same_kernels(name: str) -> None:
+    wheel = wheels.fetch(*WINDOWS[name])
+    with wheels.unpacked(wheel, [wheels.plugin_library(wheel)]) as (library,):
+        facts = extract_plugin(library)
+    shipped = store.read(DATA / f"{name}.json")
+    assert Counter(facts.kernels) == Counter(shipped.kernels())
+    assert shipped.plugin is not None
+    assert (facts.platform, facts.device_type) == ("DML", shipped.plugin.device_type)
 
 
 def test_an_unknown_name_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ ENVIRONMENT = WorkerEnvironment("3.11.7", "Linux", "x86_64", "2.18.1", "3.6.0", 
 
 def make_target(plugin: str) -> Target:
     """A target with the ops that the sample models and the rules' advice name."""
-    metal = plugin == "metal"
+    metal, fork = plugin == "metal", plugin == "tensorflow-directml"
     ops = (
         ()
         if plugin == "plaidml"
@@ -34,13 +34,13 @@ def make_target(plugin: str) -> Target:
     )
     return Target(
         plugin=plugin,
-        version="1.2.0" if metal else "0.4.0",
+        version="1.2.0" if metal else "1.15.8" if fork else "0.4.0",
         arch="arm64" if metal else None,
         os_version="13" if metal else None,
         device_type="GPU",
         platform="METAL" if metal else "DML",
-        tensorflow="2.18.1" if metal else "2.10.0",
-        tensorflow_supported=("==2.18.*",) if metal else ("==2.10.*",),
+        tensorflow="2.18.1" if metal else "1.15.8" if fork else "2.10.0",
+        tensorflow_supported=("==2.18.*" if metal else "==1.15.*" if fork else "==2.10.*",),
         keras_major=3 if metal else 2,
         optimizer_switches=(),
         registry=KernelRegistry(KernelDef(op, "GPU", (), (), 0, "", "plugin", ()) for op in ops),

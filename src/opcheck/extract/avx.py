@@ -55,6 +55,7 @@ _INSERTS, _EXTRACT_LANES = {(3, 0x18), (3, 0x38)}, {(3, 0x19), (3, 0x39)}
 _PERMUTE_LANES = {(3, 0x06), (3, 0x46)}
 _PERMUTES = {(3, 0x04): 4, (3, 0x05): 8}  # by an immediate: VPERMILPS, VPERMILPD
 _CONTROL = (1, 0xAE)  # LDMXCSR, STMXCSR
+_SHLX = (2, 0xF7)  # a shift of general registers; alone of its kind it goes with SSE
 _OSFXSR = 1 << 9
 
 
@@ -83,6 +84,11 @@ class Avx:
             self._control(i)
         elif not i.avx:
             self._by_lane(i)
+        elif i.key == _SHLX and i.prefix == 1:
+            bits = 64 if i.wide else 32
+            source = self._general(i.rm) if i.address is None else self._operand(i, bits // 8)
+            shifted = source << (self._general(i.other) & (bits - 1))
+            self._uc.reg_write(_GENERAL[i.reg], shifted & ((1 << bits) - 1))
         elif i.key in _BROADCASTS:
             size = _BROADCASTS[i.key]
             count = (32 if i.double else 16) // size

@@ -21,6 +21,9 @@ RETURN = 0x7F00_0000_0000
 _TLS, _TLS_SIZE = 0x4000_0000_0000, 64 << 10
 _PAGE = 0x4000
 
+# The registers of integer arguments, by calling convention.
+_SYSTEM_V, _WINDOWS = "RDI RSI RDX RCX R8 R9", "RCX RDX R8 R9"
+
 
 class CpuError(Exception):
     """The emulated CPU stopped: an access to unmapped memory, an illegal instruction."""
@@ -29,7 +32,7 @@ class CpuError(Exception):
 class Cpu:
     """Registers, memory and the run loop."""
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, windows: bool = False) -> None:
         self._arm = arch == "arm64"
         if self._arm:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM64, unicorn.UC_MODE_ARM)
@@ -43,15 +46,28 @@ class Cpu:
             self.ret = bytes.fromhex("c0035fd6")
         else:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
-            names = ("RDI", "RSI", "RDX", "RCX", "R8", "R9")
+            names = (_WINDOWS if windows else _SYSTEM_V).split()
             self._arguments = [getattr(x86, f"UC_X86_REG_{n}") for n in names]
             self._result, self._second_result = x86.UC_X86_REG_RAX, x86.UC_X86_REG_RDX
             self._sp, self._pc = x86.UC_X86_REG_RSP, x86.UC_X86_REG_RIP
             self._uc.reg_write(x86.UC_X86_REG_FS_BASE, _TLS + _TLS_SIZE // 2)
             self.ret = b"\xc3"
             Avx(self._uc)
+        # Where the arguments on the stack begin: after the return address, which Windows has
+        # followed by room for those in registers.
+        self._on_stack = 40 if windows else 8
         self.map(_TLS, _TLS_SIZE)
         self.map(RETURN, _PAGE)
+        if windows:
+            self._make_thread_block()
+
+    def _make_thread_block(self) -> None:
+        """Windows' TEB: all that code reads is its own address and the table of thread storage."""
+        self._uc.reg_write(x86.UC_X86_REG_GS_BASE, _TLS)
+        table, storage = _TLS + 0x1000, _TLS + 0x2000
+        self.write(_TLS + 0x30, struct.pack("<Q", _TLS))
+        self.write(_TLS + 0x58, struct.pack("<Q", table))
+        self.write(table, struct.pack("<8Q", *[storage] * 8))
 
     def map(self, address: int, size: int) -> None:
         """Zeroed memory; the range is widened to whole pages."""
@@ -75,9 +91,10 @@ class Cpu:
 
     def argument(self, index: int) -> int:
         """Integer argument ``index`` of the function just entered."""
-        if index >= len(self._arguments):  # x86-64 passes the seventh on the stack
+        beyond = index - len(self._arguments)
+        if beyond >= 0:
             sp = self._uc.reg_read(self._sp)
-            return struct.unpack("<Q", self.read(sp + 8 * (index - 5), 8))[0]
+            return struct.unpack("<Q", self.read(sp + self._on_stack + 8 * beyond, 8))[0]
         return self._uc.reg_read(self._arguments[index])
 
     def set_argument(self, index: int, value: int) -> None:

@@ -1,6 +1,6 @@
 """A shared library as plain data: what to map, what to patch, what it asks of others.
 
-One small loader per container (`macho`, `elf`) turns a file into an `Image`; everything after
+One small loader per container (`macho`, `elf`, `pe`) turns a file into an `Image`; everything after
 that is container-free.
 """
 
@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 Arch = Literal["arm64", "x86_64"]
+Container = Literal["macho", "elf", "pe"]
 
 SLIDE = 0x1_0000_0000
 """Where address 0 of a file is mapped; never at 0, so that null pointers stay unmapped."""
@@ -49,7 +50,7 @@ class Image(msgspec.Struct, frozen=True):
 
     path: Path
     arch: Arch
-    container: Literal["macho", "elf"]
+    container: Container
     slide: int
     segments: tuple[Segment, ...]
     pointers: tuple[tuple[int, int], ...]

@@ -146,7 +146,13 @@ def _abort(_m: Machine) -> None:
     raise Fault("it aborted")
 
 
+def _heap_alloc(m: Machine) -> int:
+    """``HeapAlloc(heap, flags, size)``, which Windows' ``malloc`` calls."""
+    return m.alloc(m.arg(2))
+
+
 HANDLERS: dict[str, Handler] = {
+    "HeapAlloc": _heap_alloc,
     "malloc": _malloc,
     "calloc": _calloc,
     "realloc": _realloc,

@@ -54,7 +54,7 @@ class Machine:
         self.image = self.images[-1]
         self.max_instructions = max_instructions
         self._handlers = handlers
-        self._cpu = Cpu(self.image.arch)
+        self._cpu = Cpu(self.image.arch, windows=self.image.container == "pe")
         self._heap_top = self._heap_mapped = _HEAP
         self._stub_names = [""]  # the first stub is nobody's: see `nothing`
         self.unanswered: set[str] = set()

@@ -34,7 +34,11 @@ class PairingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PluginRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plugin's wheel, and the cores it runs beside; the first one is a target's default."""
+    """A plugin's wheel, and the cores it runs beside; the first one is a target's default.
+
+    ``device`` is set for a TensorFlow that has the accelerator built in: its device type, whose
+    kernels are the plugin's. Such a wheel is a core row too.
+    """
 
     name: str
     plugin: str
@@ -45,6 +49,7 @@ class PluginRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairing: tuple[PairingRow, ...]
     arch: str | None = None
     base: str | None = None
+    device: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,9 +11,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+from packaging.version import Version
 
 from opcheck.errors import ExtractError
 from opcheck.extract import wheels
@@ -77,7 +79,9 @@ def _path(name: str) -> Path:
 
 
 def _recover(row: CoreRow | PluginRow) -> RegistryFile:
-    return _plugin(row) if isinstance(row, PluginRow) else _core(row)
+    if isinstance(row, CoreRow):
+        return _core(row)
+    return _plugin(row) if row.device is None else _built_in(row, row.device)
 
 
 def _plugin(row: PluginRow) -> RegistryFile:
@@ -115,15 +119,32 @@ def _plugin(row: PluginRow) -> RegistryFile:
     )
 
 
+def _built_in(row: PluginRow, device: str) -> RegistryFile:
+    """The accelerator's part of a TensorFlow that has it built in; the core row has the rest."""
+    registry = _tensorflow(row, _core_row(row.pairing[0].core).abandoned, (device,))
+    return msgspec.structs.replace(
+        registry,
+        origin="plugin",
+        plugin=PluginTraits(device, device, (), ()),
+        sources=tuple(source for source in registry.sources if source.kernels),
+    )
+
+
 def _core(row: CoreRow) -> RegistryFile:
-    wheel = wheels.fetch(row.wheel, row.sha256)
-    members = wheels.core_libraries(wheel)
-    with wheels.unpacked(wheel, members) as paths:
-        libraries = extract_core(paths)
+    registry = _tensorflow(row, row.abandoned, CORE_DEVICES)
+    ops = dict.fromkeys(wheels.op_names(wheels.fetch(row.wheel, row.sha256)), ())
+    return msgspec.structs.replace(registry, ops=ops | registry.ops)
+
+
+def _tensorflow(
+    row: CoreRow | PluginRow, abandoned: tuple[str, ...], devices: tuple[str, ...]
+) -> RegistryFile:
+    """The kernels on ``devices`` of a TensorFlow's libraries."""
+    libraries = _libraries(row.wheel, row.sha256)
     sources, kernels = [], []
-    for member, library in zip(members, libraries, strict=True):
-        _check(member, library, row.abandoned)
-        ours = [k for k in library.kernels if k.device in CORE_DEVICES]
+    for member, library in libraries.items():
+        _check(member, library, abandoned)
+        ours = [k for k in library.kernels if k.device in devices]
         kernels += ours
         sources.append(
             Provenance(
@@ -142,12 +163,20 @@ def _core(row: CoreRow) -> RegistryFile:
         origin="core",
         distribution=_distribution(row.wheel),
         version=_version(row.wheel),
-        arch=libraries[0].arch,
+        arch=next(iter(libraries.values())).arch,
         sources=tuple(sources),
         plugin=None,
-        ops=dict.fromkeys(wheels.op_names(wheel), ()) | store.group(kernels),
+        ops=store.group(kernels),
         base=row.base,
     )
+
+
+@lru_cache(maxsize=8)  # a wheel with the accelerator built in makes two files
+def _libraries(wheel: str, sha256: str) -> dict[str, LibraryFacts]:
+    path = wheels.fetch(wheel, sha256)
+    members = wheels.core_libraries(path)
+    with wheels.unpacked(path, members) as paths:
+        return dict(zip(members, extract_core(paths), strict=True))
 
 
 def _core_row(name: str) -> CoreRow:
@@ -207,7 +236,7 @@ def _pairings(row: PluginRow) -> tuple[Pairing, ...]:
     return tuple(
         Pairing(
             core=pairing.core,
-            tensorflow=_version(_core_row(pairing.core).wheel),
+            tensorflow=Version(_version(_core_row(pairing.core).wheel)).base_version,
             keras_major=_core_row(pairing.core).keras_major,
             source=pairing.source,
         )

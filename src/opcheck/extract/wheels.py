@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 from opcheck.errors import ExtractError
 from opcheck.targets.kernels import KernelDef
 
-_LIBRARY_SUFFIXES = (".so", ".dylib", ".2")  # libtensorflow_framework.so.2
+_LIBRARY_SUFFIXES = (".so", ".dylib", ".dll", ".1", ".2")  # libtensorflow_framework.so.2
 _GENERATED = re.compile(r"/gen_\w+\.py$")
 _WRAPPED = re.compile(r'_apply_op_helper\(\s*"(\w+)"')
 # A wheel up to 2.11 holds copies where others have links: libtensorflow_framework.dylib,
@@ -29,6 +29,7 @@ _WRAPPED = re.compile(r'_apply_op_helper\(\s*"(\w+)"')
 _CORE = (
     "libtensorflow_framework.2.dylib",
     "libtensorflow_framework.so.2",
+    "libtensorflow_framework.so.1",
     "libtensorflow_cc",
     "_pywrap_tensorflow_internal",
     "_audio_microfrontend_op",

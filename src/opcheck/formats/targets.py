@@ -53,8 +53,8 @@ def render(known: Known, style: Style) -> str:
                 str(sum(each.kernels for each in own)),
             )
         )
-    headers = ("target", "arch", "macOS", "TensorFlow", "Keras", "ops", "kernels")
-    lines = table(headers, rows, width=style.width, wrap={"TensorFlow": 1})
+    headers = ("target", "arch", "macOS", "TF", "Keras", "ops", "kernels")
+    lines = table(headers, rows, width=style.width, wrap={"TF": 1})
     lines += ["", "The plugin's ops and kernels; metal@1.1.0,tensorflow=2.17 picks a TensorFlow."]
     for target in known:
         lines += ["", f"{target.label} {target.arch or ''}".rstrip()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import msgspec
+from packaging.version import Version
 
 from opcheck.config import EvidenceChoice
 from opcheck.emulator.compiler import find_compiler
@@ -37,10 +38,12 @@ def trace(
     """
     devices = {name: _device(name, target, evidence) for name, target in targets.items()}
     wanted = tuple(dict.fromkeys(devices.values()))
-    impossible = _no_compiler() if any(wanted) else None
+    compiler = _no_compiler() if any(wanted) else None
     answers: dict[str | None, WorkerReply | OpcheckError] = {}
-    if impossible is not None:
-        answers = {name: impossible for name in wanted if name is not None}
+    for name in wanted:
+        impossible = (_too_old(targets[name]) or compiler) if name is not None else None
+        if impossible is not None:
+            answers[name] = impossible
     todo = [name for name in wanted if name not in answers]
     requests = [msgspec.structs.replace(request, emulate=name) for name in todo]
     answers |= zip(todo, run_all(requests, timeout=timeout, progress=progress), strict=True)
@@ -80,6 +83,16 @@ def _no_compiler() -> EmulatorError | None:
     except EmulatorError as error:
         return error
     return None
+
+
+def _too_old(target: Target) -> EmulatorError | None:
+    if Version(target.tensorflow).major > 1:
+        return None
+    return EmulatorError(
+        f"{target.label} is a TensorFlow {target.tensorflow} of its own, and only devices of "
+        "TensorFlow 2 can be emulated.",
+        hint="Use --evidence predicted.",
+    )
 
 
 def _unexplained(reply: WorkerReply) -> bool:

@@ -64,7 +64,7 @@ def trace(function: StepFunction, log: Path, inputs: Inputs) -> TracedStep:
     if questions.asked:
         with function.recording() as lookups:
             concrete = _concrete(function)
-        executed_graph = raw_graph(concrete)
+        executed_graph = raw_graph(concrete, moved=variables_there())
     arguments = _arguments(function, inputs, index_bounds(concrete.inputs, lookups or ()))
     _flush()
     offset = log.stat().st_size

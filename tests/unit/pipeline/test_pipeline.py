@@ -341,6 +341,30 @@ def test_without_a_compiler_tensorflow_is_started_once(
             pipeline.check("m.h5", ["metal"], Options(evidence=evidence))
 
 
+FORK = "tensorflow-directml@1.15.8"
+
+
+def test_a_tensorflow_1_is_predicted_and_says_so(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    requests = worker(step("Relu"))
+    report = pipeline.check("m.h5", [FORK, "metal"])
+    assert [request.emulate for request in requests] == [METAL, None]
+    assert [result.device_type for result in report.results] == ["DML", "GPU"]
+    (note,) = report.environment.notes
+    assert f"{FORK} is a TensorFlow 1.15.8 of its own" in note
+    assert [f.code for f in report.results[0].findings if f.code == "OPC302"]
+    with pytest.raises(EmulatorError, match="only devices of TensorFlow 2 can be emulated"):
+        pipeline.check("m.h5", [FORK], Options(evidence="traced"))
+
+
+def test_a_dml_is_no_gpu_to_keras(worker: Callable[..., list[WorkerRequest]]) -> None:
+    """It takes the layers' other graph there, without CudnnRNN."""
+    worker(step("Relu", executed_graph=raw_graph("Elu")))
+    report = pipeline.check("m.h5", [FORK, "metal"], Options(evidence="predicted"))
+    assert [[op.op for op in result.ops] for result in report.results] == [["Elu"], ["Relu"]]
+
+
 def test_a_timeout_is_not_tried_again(worker: Callable[..., list[WorkerRequest]]) -> None:
     requests = worker(step("Relu"), broken=WorkerTimeoutError("Too long."))
     with pytest.raises(WorkerTimeoutError):

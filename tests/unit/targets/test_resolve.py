@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from opcheck.errors import UnknownTargetError, UsageError
 from opcheck.targets import known_targets, resolve
@@ -46,6 +47,19 @@ def test_directml() -> None:
     assert resolve("directml@0.4.0.dev230202").label == "directml@0.4.0"
 
 
+def test_a_tensorflow_with_directml_built_in() -> None:
+    target = resolve("tensorflow-directml")
+    assert target.label == "tensorflow-directml@1.15.8"
+    assert (target.device_type, target.platform, target.tensorflow) == ("DML", "DML", "1.15.8")
+    attrs = {"T": "float32"}
+    plugin, core = (target.registry.match("Relu", device, attrs) for device in ("DML", "CPU"))
+    assert plugin is not None and plugin.origin == "plugin"
+    assert core is not None and core.origin == "core"
+    assert target.defines("CudnnRNN") and not target.registry.has_op("CudnnRNN", "CPU")
+    assert not target.defines("StatelessRandomUniformV2")  # newer
+    assert resolve("tensorflow-directml@1.15.3.dev200911").label == "tensorflow-directml@1.15.3"
+
+
 def test_a_version_of_macos_picks_the_kernels_it_has() -> None:
     old, new = resolve("metal,macos=12"), resolve("metal,macos=15.2")
     assert old.description == "metal@1.2.0 (macOS 12, arm64)"
@@ -83,12 +97,17 @@ def test_every_target_runs_beside_a_tensorflow_that_it_supports(label: str) -> N
     target = resolve(label)
     assert any(SpecifierSet(s).contains(target.tensorflow) for s in target.tensorflow_supported)
     core = next(p.wheel for p in target.provenance[1:])
-    assert core.split("-")[1] == target.tensorflow  # its own, never another version's
+    # Its own, never another version's.
+    assert Version(core.split("-")[1]).base_version == target.tensorflow
     assert ("macos" in core) == (target.plugin == "metal")
     assert target.optimizer_switches == SWITCHES[target.plugin]
 
 
-SWITCHES = {"metal": (("layout_optimizer", "off"), ("remapping", "off")), "directml": ()}
+SWITCHES = {
+    "metal": (("layout_optimizer", "off"), ("remapping", "off")),
+    "directml": (),
+    "tensorflow-directml": (),
+}
 
 
 @pytest.mark.parametrize(
