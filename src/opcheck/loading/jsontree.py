@@ -30,7 +30,21 @@ def parse_object(text: str | bytes, what: str) -> JsonObject:
         raise UnreadableModelError(f"{what} is nested deeper than {MAX_DEPTH} levels.")
     if not isinstance(tree, dict):
         raise UnreadableModelError(f"{what} is JSON, but not an object.")
+    if _has_lone_surrogates(text, tree):
+        raise UnreadableModelError(f"{what} holds text that is not Unicode (half a character).")
     return tree
+
+
+def _has_lone_surrogates(text: str | bytes, tree: Json) -> bool:
+    """Whether ``\\ud800`` and the like stand alone: no name of an op or a report can hold them."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if b"\\ud" not in raw.lower():
+        return False
+    try:
+        json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def depth_exceeds(tree: Json, limit: int) -> bool:
