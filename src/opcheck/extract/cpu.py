@@ -40,6 +40,7 @@ class Cpu:
             self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM64_MAX)
             self._arguments = [getattr(arm, f"UC_ARM64_REG_X{i}") for i in range(8)]
             self._result, self._second_result = self._arguments[:2]
+            self._returned = arm.UC_ARM64_REG_X8
             self._sp, self._pc = arm.UC_ARM64_REG_SP, arm.UC_ARM64_REG_PC
             self._uc.reg_write(arm.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # enables NEON
             self._uc.reg_write(arm.UC_ARM64_REG_TPIDR_EL0, _TLS + _TLS_SIZE // 2)
@@ -49,6 +50,7 @@ class Cpu:
             names = (_WINDOWS if windows else _SYSTEM_V).split()
             self._arguments = [getattr(x86, f"UC_X86_REG_{n}") for n in names]
             self._result, self._second_result = x86.UC_X86_REG_RAX, x86.UC_X86_REG_RDX
+            self._returned = self._arguments[0]
             self._sp, self._pc = x86.UC_X86_REG_RSP, x86.UC_X86_REG_RIP
             self._uc.reg_write(x86.UC_X86_REG_FS_BASE, _TLS + _TLS_SIZE // 2)
             self.ret = b"\xc3"
@@ -96,6 +98,10 @@ class Cpu:
             sp = self._uc.reg_read(self._sp)
             return struct.unpack("<Q", self.read(sp + self._on_stack + 8 * beyond, 8))[0]
         return self._uc.reg_read(self._arguments[index])
+
+    def returned(self) -> int:
+        """Where the function just entered is to construct the object that it returns."""
+        return self._uc.reg_read(self._returned)
 
     def set_argument(self, index: int, value: int) -> None:
         self._uc.reg_write(self._arguments[index], value)

@@ -48,6 +48,12 @@ def _string_init(m: Machine) -> int:
     return m.arg(0)
 
 
+def _stream_text(m: Machine) -> int:
+    """``stringbuf::str()``: nothing was written."""
+    strings.put(m, m.returned(), b"")
+    return m.returned()
+
+
 def _sentry(m: Machine) -> int:
     """``ostream::sentry(ostream&)``: the stream is not good, so nothing is formatted."""
     m.write(m.arg(0), b"\0")
@@ -68,6 +74,7 @@ _STRING = "_ZNSt3__112basic_stringIcNS_11char_traitsIcEENS_9allocatorIcEEE"
 HANDLERS: dict[str, Handler] = {
     "_ZNSt3__112__next_primeEm": _next_prime,
     "_ZNSt3__113basic_ostreamIcNS_11char_traitsIcEEE6sentryC1ERS3_": _sentry,
+    "_ZNKSt3__115basic_stringbufIcNS_11char_traitsIcEENS_9allocatorIcEEE3strEv": _stream_text,
     "_ZNKSt3__16locale9use_facetERNS0_2idE": _facet,
     _STRING + "C1ERKS5_": _string_copy,
     _STRING + "aSERKS5_": _string_copy,

@@ -133,6 +133,10 @@ class Machine:
         """The integer argument ``index`` of the call in progress."""
         return self._cpu.argument(index)
 
+    def returned(self) -> int:
+        """Where the call in progress is to construct the object that it returns."""
+        return self._cpu.returned()
+
     def set_second_result(self, value: int) -> None:
         """The other half of a two-word result; the handler returns the first."""
         self._cpu.set_second_result(value)
