@@ -25,6 +25,7 @@ from opcheck.targets.kernels import KernelDef
 
 _DEVICE = re.compile(r"_ZN10tensorflow\d+DEVICE_(\w+)E")
 _BUDGET = 20_000_000
+REGISTRAR_CONSTRUCTOR = re.compile(r"_ZN10tensorflow14kernel_factory17OpKernelRegistrarC[12]E")
 
 
 class Abandoned(msgspec.Struct, frozen=True):
@@ -50,6 +51,8 @@ class LibraryFacts(msgspec.Struct, frozen=True):
     initializers: int
     abandoned: tuple[Abandoned, ...]
     kernels: tuple[KernelDef, ...]
+    calls: tuple[int, ...]
+    """For each kernel, where the call of the registrar returns to."""
 
 
 def extract_core(paths: Sequence[Path], arch: Arch | None = None) -> tuple[LibraryFacts, ...]:
@@ -57,6 +60,10 @@ def extract_core(paths: Sequence[Path], arch: Arch | None = None) -> tuple[Libra
     images = [load(path, arch, SLIDE * (1 + index)) for index, path in enumerate(paths)]
     recorder = Recorder("core")
     machine = _machine(images, recorder)
+    for image in images:
+        names = {**image.symbols, **image.local}
+        for address in {names[name] for name in names if REGISTRAR_CONSTRUCTOR.match(name)}:
+            machine.watch(address, recorder.constructs_registrar)
     found = tuple(_run(machine, image, recorder) for image in images)
     if not recorder.kernels:
         raise ExtractError(f"No initializer of {paths[-1].name} registers a kernel.")
@@ -85,6 +92,7 @@ def _run(machine: Machine, image: Image, recorder: Recorder) -> LibraryFacts:
         initializers=len(image.initializers),
         abandoned=tuple(abandoned),
         kernels=tuple(recorder.kernels[first:]),
+        calls=tuple(recorder.calls[first:]),
     )
 
 

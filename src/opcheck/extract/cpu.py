@@ -103,6 +103,12 @@ class Cpu:
         """Where the function just entered is to construct the object that it returns."""
         return self._uc.reg_read(self._returned)
 
+    def caller(self) -> int:
+        """The address to which the function just entered returns."""
+        if self._arm:
+            return self._uc.reg_read(arm.UC_ARM64_REG_LR)
+        return struct.unpack("<Q", self.read(self._uc.reg_read(self._sp), 8))[0]
+
     def set_argument(self, index: int, value: int) -> None:
         self._uc.reg_write(self._arguments[index], value)
 

@@ -127,11 +127,19 @@ class Machine:
                 return raw[: raw.index(b"\0")].decode(errors="replace")
         raise Fault("it passed an endless string")
 
+    def watch(self, address: int, callback: Callable[[Machine], None]) -> None:
+        """Call back whenever the function at ``address`` is entered; it runs all the same."""
+        self._cpu.on_execute(address, address, lambda _address: callback(self))
+
     # -- calls ----------------------------------------------------------------------------
 
     def arg(self, index: int) -> int:
         """The integer argument ``index`` of the call in progress."""
         return self._cpu.argument(index)
+
+    def caller(self) -> int:
+        """The address to which the call in progress returns."""
+        return self._cpu.caller()
 
     def returned(self) -> int:
         """Where the call in progress is to construct the object that it returns."""

@@ -47,6 +47,9 @@ class Recorder:
         self.kernels: list[KernelDef] = []
         self.defines: list[str] = []
         """Ops that a plugin defines itself."""
+        self.calls: list[int] = []
+        """For each kernel of a core, where the call that registered it returns to."""
+        self._call: int | None = None
         self._origin = origin
         self._builders: dict[int, _Builder] = {}
         self._built: dict[int, KernelDef] = {}
@@ -170,6 +173,10 @@ class Recorder:
         self._builder(m.arg(0)).label = m.text(m.arg(1))
         return m.arg(0)
 
+    def constructs_registrar(self, m: Machine) -> None:
+        """For `Machine.watch`: the registrar's constructor, which calls its ``InitInternal``."""
+        self._call = m.caller()
+
     # -- registering ----------------------------------------------------------------------
 
     def _build(self, m: Machine) -> int:
@@ -182,9 +189,12 @@ class Recorder:
         if m.arg(1) not in self._built:
             raise Fault("it registered a kernel definition that it never built")
         self.kernels.append(self._built[m.arg(1)])
+        self.calls.append(m.caller() if self._call is None else self._call)
+        self._call = None
         m.set_word(m.arg(4), 0)  # it takes the factory out of the caller's unique_ptr
 
     def _register(self, m: Machine) -> None:
+        self.calls.append(m.caller())
         self.kernels.append(self._builder(m.arg(1)).build(self._origin))
 
     def _new_op(self, m: Machine) -> int:
