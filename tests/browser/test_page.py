@@ -57,6 +57,7 @@ def test_a_click_on_a_layer_shows_its_ops(page: Chrome) -> None:
     details = find(page, "#details")
     assert details.find_element(By.TAG_NAME, "h3").text == ATTENTION
     assert "4 ops" in details.text
+    assert "0 FLOPs, unknown for 4 ops" in details.text
     assert details.text.count("Einsum_") == 4
     assert "tensorflow-metal registers no Einsum" in details.text
     assert "write the product with tf.matmul" in details.text

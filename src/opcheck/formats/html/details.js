@@ -64,11 +64,12 @@ function targetsTable(node, current) {
 
 function cost(tally, result) {
   if (!tally.ops) return el("p", {}, `No ops in the ${result.step} step.`);
+  const gap = tally.uncounted ? `, unknown for ${plural(tally.uncounted, "op")}` : "";
   const share = tally.flops ? `, ${((100 * tally.there) / tally.flops).toFixed(1)} % there` : "";
   return el(
     "p",
     { className: "cost" },
-    `${short(tally.flops)} FLOPs${share} · ${copies(tally.copies)} between the memories`,
+    `${short(tally.flops)} FLOPs${share}${gap} · ${copies(tally.copies)} between the memories`,
   );
 }
 

@@ -90,6 +90,7 @@ class LayerGraph {
       if (own && own.ops) {
         const drawn = this.node(node, `${node.id}:own`, own, node.id, false, flows.inside.get(`${node.id}:own`));
         drawn.data.label = `${node.name}: its own ops`;
+        drawn.classes = "";
         nodes.push(drawn);
       }
       for (const child of node.children) visit(child, node.id);

@@ -115,7 +115,7 @@ grouped(ROOT);
 class Tally {
   constructor() {
     Object.assign(this, { ops: 0, counts: [0, 0, 0, 0, 0], matter: [0, 0, 0, 0, 0] });
-    Object.assign(this, { copies: 0, flops: 0, there: 0 });
+    Object.assign(this, { copies: 0, flops: 0, there: 0, uncounted: 0 });
   }
 
   add(other) {
@@ -125,6 +125,7 @@ class Tally {
     this.copies += other.copies;
     this.flops += other.flops;
     this.there += other.there;
+    this.uncounted += other.uncounted;
     return this;
   }
 
@@ -159,6 +160,7 @@ class Result {
       tally.counts[verdict] += 1;
       tally.matter[verdict] += this.ops.matters[i];
       tally.flops += this.opsOfStep.flops[i] ?? 0;
+      tally.uncounted += this.opsOfStep.flops[i] === null;
       if (verdict === 0) tally.there += this.opsOfStep.flops[i] ?? 0;
     });
     for (const [from, to, , crossings] of this.flows) {
