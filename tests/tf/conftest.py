@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from opcheck.confine import environment
 from opcheck.loading import read
 from opcheck.worker.answer import answer
-from opcheck.worker.confine import environment
 from opcheck.worker.protocol import WorkerReply, WorkerRequest
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from opcheck.confine import environment
 from opcheck.graph import flatten
 from opcheck.loading import read
 from opcheck.placement import ReconcileResult, predict, reconcile
 from opcheck.targets import resolve
 from opcheck.worker.answer import answer
-from opcheck.worker.confine import environment
 from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
 
 from .conftest import BATCH, BATCH_SIZE, FIXTURES, TENSORFLOW

@@ -16,6 +16,8 @@ from opcheck.loading.keras_classes import KerasClasses
 
 MAX_LAYERS = 100_000  # nested Bidirectional layers double at every level
 
+MAX_PATH = 2000  # characters; the path of a nested layer has the names of all those above it
+
 LIST_SLOTS = ("layers", "cells")
 SINGLE_SLOTS = ("layer", "backward_layer", "cell", "linear_model", "dnn_model")
 
@@ -114,6 +116,10 @@ def _collect(
 ) -> None:
     for child in children(layer):
         below = child_path(path, child)
+        if len(below) > MAX_PATH:
+            raise UnreadableModelError(
+                f"A layer's path in the model's config is longer than {MAX_PATH} characters."
+            )
         kind = classes.kind(child.layer, keras_version)
         if kind == "builtin" and next(children(child.layer), None) is not None:
             kind = "wrapper"

@@ -11,7 +11,8 @@ from opcheck.errors import UnreadableModelError
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
-MAX_BYTES = 64 * 2**20  # the largest configs seen (thousands of layers) are below 10 MB
+MAX_BYTES = 32 * 2**20  # the largest configs seen (thousands of layers) are below 10 MB
+MAX_VALUES = 2_000_000  # each takes up to 200 bytes once it is read
 MAX_DEPTH = 200  # Keras writes about three levels for each nested model
 
 
@@ -19,6 +20,9 @@ def parse_object(text: str | bytes, what: str) -> JsonObject:
     """Parse a JSON object; ``what`` names it in the message of the UnreadableModelError."""
     if len(text) > MAX_BYTES:
         raise UnreadableModelError(f"{what} is larger than {MAX_BYTES >> 20} MB.")
+    comma, bracket, brace = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
+    if text.count(comma) + text.count(bracket) + text.count(brace) > MAX_VALUES:  # type: ignore[arg-type]
+        raise UnreadableModelError(f"{what} holds more than {MAX_VALUES} values.")
     try:
         tree: Json = json.loads(text)
         deep = depth_exceeds(tree, MAX_DEPTH)

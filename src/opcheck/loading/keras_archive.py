@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 from typing import BinaryIO
@@ -10,7 +11,8 @@ from opcheck.errors import RefusedModelError, UnreadableModelError
 from opcheck.loading.jsontree import MAX_BYTES, JsonObject, parse_object
 from opcheck.loading.stored import StoredModel, model_from_config
 
-MAX_MEMBERS = 100_000
+MAX_MEMBERS = 10_000
+MAX_READ = 4 * 2**20  # bytes at once: the archive's directory is read in one piece
 MAX_RATIO = 200  # deflate reaches 1000 on zeros; weights and configs stay below 20
 
 
@@ -21,7 +23,7 @@ def read_keras_archive(file: BinaryIO, path: str) -> StoredModel:
     its member names or sizes are those of an attack.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(_Bounded(file, path)) as archive:
             members = _checked(archive, path)
             if "config.json" not in members:
                 raise _other_zip(path, members)
@@ -51,6 +53,31 @@ def read_keras_archive(file: BinaryIO, path: str) -> StoredModel:
     )
 
 
+class _Bounded(io.BufferedIOBase):
+    """A file of which no more is read at once than `MAX_READ`, whatever the archive claims."""
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        self._file, self._path = file, path
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = MAX_READ + 1 if size is None or size < 0 else size
+        data = self._file.read(wanted) if wanted <= MAX_READ + 1 else None
+        if data is None or len(data) > MAX_READ:
+            raise RefusedModelError(
+                f"{self._path} is an archive whose directory is larger than {MAX_READ >> 20} MB."
+            )
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
 def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
     members: dict[str, zipfile.ZipInfo] = {}
     if len(archive.infolist()) > MAX_MEMBERS:
@@ -61,6 +88,8 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
             raise RefusedModelError(f"{path} is an archive with the unsafe name {info.filename!r}.")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise RefusedModelError(f"{path} is an archive with the link {info.filename!r}.")
+        if not name.isprintable():
+            raise RefusedModelError(f"{path} is an archive with the unsafe name {info.filename!r}.")
         if name in members:
             raise RefusedModelError(f"{path} is an archive with {info.filename!r} twice.")
         if info.file_size > max(info.compress_size, 1) * MAX_RATIO and info.file_size > 2**20:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from opcheck.confine import Limits
 from opcheck.errors import OpcheckError
 from opcheck.targets.recorded import Recorded
-from opcheck.worker.confine import Limits
 from opcheck.worker.protocol import CaptureRequest, WorkerFailure, WorkerReply, WorkerRequest
 
 

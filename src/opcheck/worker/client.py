@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,10 +20,10 @@ from typing import Generic
 
 import msgspec
 
-import opcheck
+from opcheck import confine
 from opcheck.errors import OpcheckError, WorkerTimeoutError
 from opcheck.targets.recorded import Recorded
-from opcheck.worker import answer, confine
+from opcheck.worker import answer
 from opcheck.worker.answer import Reply
 from opcheck.worker.protocol import CaptureRequest, WorkerReply, WorkerRequest
 
@@ -180,18 +179,8 @@ def _start(folder: Path, whole_environment: bool) -> subprocess.Popen[bytes]:
         )
 
 
-# Not `-m`, which would put the current folder, perhaps that of a downloaded model, before Python's
-# own modules.
-_PROGRAM = """
-import sys
-sys.path = [place for place in sys.path if place] + [sys.argv.pop(1)]
-from opcheck.worker.__main__ import start
-sys.exit(start())
-"""
-
-
 def _command(folder: Path) -> list[str]:
-    return [sys.executable, "-c", _PROGRAM, str(Path(opcheck.__file__).parents[1]), str(folder)]
+    return confine.command("opcheck.worker.__main__", str(folder))
 
 
 def _watch(

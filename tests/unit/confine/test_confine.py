@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from opcheck.worker import confine, network
+from opcheck import confine
+from opcheck.confine import limits, network
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux has the means for it")
 MIB = 2**20
 APPLY = """
 import os, sys
-from opcheck.worker.confine import Limits
+from opcheck.confine import Limits
 Limits(os.getppid(), {memory}, {seconds}, network={network}).apply()
 """
 
@@ -41,7 +42,7 @@ def said(code: str, **limits: object) -> str:
 
 @linux
 def test_memory() -> None:
-    most = confine._OWN_MEMORY + (os.cpu_count() or 1) * confine._PER_PROCESSOR + 100 * MIB
+    most = limits._OWN_MEMORY + (os.cpu_count() or 1) * limits._PER_PROCESSOR + 100 * MIB
     code = "try: bytearray({}); print('had')\nexcept MemoryError: print('refused')"
     assert said(code.format(50 * MIB)) == "had"
     assert said(code.format(most)) == "refused"
@@ -50,7 +51,7 @@ def test_memory() -> None:
 @linux
 def test_processor_time() -> None:
     code = "import resource; print(resource.getrlimit(resource.RLIMIT_CPU)[1])"
-    assert int(said(code, seconds=3)) == 3 * (os.cpu_count() or 1) + confine._CPU_SLACK
+    assert int(said(code, seconds=3)) == 3 * (os.cpu_count() or 1) + limits._CPU_SLACK
     code = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass"
     assert bound(code).returncode == -signal.SIGXCPU
 
@@ -64,7 +65,7 @@ with open({str(tmp_path / "big")!r}, "wb") as file:
 opened = []
 try:
     while True: opened.append(os.open("/dev/null", os.O_RDONLY))
-except OSError as error: print(error.errno, len(opened) <= {confine._MOST_FILES})
+except OSError as error: print(error.errno, len(opened) <= {limits._MOST_FILES})
 """
     assert said(code).split("\n") == ["27", "24 True"]  # EFBIG, EMFILE
 
@@ -121,7 +122,7 @@ def test_without_filters_a_namespace() -> None:
     """As on a processor whose system calls are not listed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         connect = CONNECT.format(port=listener.getsockname()[1])
-        code = "from opcheck.worker import network\nnetwork._filter = lambda: False\n"
+        code = "from opcheck.confine import network\nnetwork._filter = lambda: False\n"
         answer = said(code + "print(network.close())" + connect, network=True).split("\n")
     assert answer in (["True", "refused 101"], ["False", "sent"])  # ENETUNREACH; not permitted
 
@@ -149,7 +150,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_it_must_not_outlive_a_parent_that_is_gone() -> None:
-    code = "from opcheck.worker.confine import Limits; Limits(1, 1, 1).apply(); print('on')"
+    code = "from opcheck.confine import Limits; Limits(1, 1, 1).apply(); print('on')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == ((1, b"") if sys.platform == "linux" else (0, b"on\n"))
 
@@ -185,5 +186,5 @@ def test_a_variable_that_is_not(name: str) -> None:
 
 def test_memory_is_suggested_by_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert confine.default_memory() >= 4 * confine.GIB
-    monkeypatch.setattr(confine, "_machine_memory", lambda: 64 * confine.GIB)
+    monkeypatch.setattr(limits, "_machine_memory", lambda: 64 * confine.GIB)
     assert confine.default_memory() == 32 * confine.GIB

@@ -1,0 +1,174 @@
+"""Asks the HDF5 library about a file, in a confined process of its own: it is large, and in C.
+
+The process gets the open file as its standard input, and never opens another: links are looked at
+but not followed, and of a dataset only the description is read. That covers what Keras' own loader
+followed (CVE-2026-1669): external links, external storage and virtual datasets.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from opcheck import confine
+
+if TYPE_CHECKING:
+    import h5py
+
+_MEMORY = 512 * 2**20
+_SECONDS = 30.0
+_MOST_OBJECTS = 100_000
+_MOST_LINKS = 100  # that are told
+_MOST_BYTES = 128 * 2**20  # of an answer
+_NAME = 300  # characters of a name that is told
+
+VIRTUAL = 3  # H5D_VIRTUAL
+
+
+class Question(msgspec.Struct, frozen=True):
+    """The names of root attributes that are strings, none longer than ``limit`` bytes."""
+
+    limits: confine.Limits
+    attributes: tuple[str, ...]
+    limit: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """``foreign`` are the names of what is kept elsewhere, each with where; ``names`` the root's.
+
+    ``error`` says why there is no more.
+    """
+
+    attributes: dict[str, str] = {}
+    names: tuple[str, ...] = ()
+    foreign: tuple[tuple[str, str], ...] = ()
+    error: str | None = None
+
+
+def ask(file: BinaryIO, attributes: frozenset[str], limit: int) -> Answer:
+    """What the library says of an open HDF5 file; an ``error`` whatever else happens."""
+    limits = confine.Limits(os.getpid(), _MEMORY, _SECONDS)
+    question = Question(limits, tuple(sorted(attributes)), limit)
+    file.seek(0)
+    with tempfile.TemporaryFile() as said:
+        try:
+            done = subprocess.run(
+                confine.command(__name__, msgspec.json.encode(question).decode()),
+                stdin=file,
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+                env=confine.environment(os.environ),
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Answer(error=f"the HDF5 library did not finish in {_SECONDS:g} s")
+        said.seek(0)
+        try:
+            return msgspec.json.decode(said.read(_MOST_BYTES), type=Answer)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return Answer(error=f"the HDF5 library failed, status {done.returncode}")
+
+
+def start() -> int:
+    """What the process does."""
+    question = msgspec.json.decode(sys.argv[1], type=Question)
+    question.limits.apply()
+    try:
+        answer = _answer(question)
+    except Exception as error:  # h5py raises about any type on damaged files
+        lines = str(error).splitlines() or [type(error).__name__]
+        answer = Answer(error=lines[0][:120])
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+    sys.stdout.flush()
+    return 0
+
+
+def _answer(question: Question) -> Answer:
+    import h5py
+
+    with h5py.File(os.fdopen(0, "rb"), "r") as h5:
+        found = {name: _text(h5, name, question.limit) for name in question.attributes}
+        attributes = {name: text for name, text in found.items() if text is not None}
+        names: list[str] = []
+        foreign: list[tuple[str, str]] = []
+        error = None
+        try:
+            for path, where in _objects(h5):
+                if "/" not in path:
+                    names.append(path[:_NAME])
+                if where is not None and len(foreign) < _MOST_LINKS:
+                    foreign.append((path[:_NAME], where[:_NAME]))
+        except Exception as damage:
+            error = (str(damage).splitlines() or ["damaged"])[0][:120]
+        return Answer(attributes, tuple(names[:1000]), tuple(foreign), error)
+
+
+def _text(h5: h5py.File, name: str, limit: int) -> str | None:
+    """A scalar string attribute; "" for anything else (``layer_names`` is an array)."""
+    if name not in h5.attrs:
+        return None
+    attribute = h5.attrs.get_id(name)
+    if attribute.shape != () or attribute.dtype.kind not in "SO":
+        return ""
+    if attribute.get_storage_size() > limit:
+        raise ValueError(f"its attribute {name} is larger than {limit >> 20} MB")
+    value = h5.attrs[name]
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _objects(h5: h5py.File) -> Iterator[tuple[str, str | None]]:
+    """Every object's path, each object once; where it is kept, when that is not in its place."""
+    import h5py
+
+    todo, seen = [("", h5["/"].id)], set()
+    for prefix, group in todo:  # grows while it is walked
+        for name in group:
+            path = prefix + name.decode("utf-8", "replace")
+            kind = group.links.get_info(name).type
+            if kind != h5py.h5l.TYPE_HARD:
+                yield path, _link(group, name, kind)
+                continue
+            found = h5py.h5o.get_info(group, name)
+            if (found.fileno, found.addr) in seen:
+                continue
+            seen.add((found.fileno, found.addr))
+            if len(seen) > _MOST_OBJECTS:
+                raise ValueError(f"it holds more than {_MOST_OBJECTS} objects")
+            if found.type == h5py.h5o.TYPE_GROUP:
+                todo.append((path + "/", h5py.h5g.open(group, name)))
+                yield path, None
+            else:
+                elsewhere = found.type == h5py.h5o.TYPE_DATASET
+                yield path, _storage(group, name) if elsewhere else None
+
+
+def _link(group: h5py.h5g.GroupID, name: bytes, kind: int) -> str:
+    import h5py
+
+    value = group.links.get_val(name)
+    if kind == h5py.h5l.TYPE_EXTERNAL:
+        file, path = value
+        return f"a link to {_decoded(path)} in the file {_decoded(file)}"
+    return f"a link to {_decoded(value)}"
+
+
+def _storage(group: h5py.h5g.GroupID, name: bytes) -> str | None:
+    import h5py
+
+    described = h5py.h5d.open(group, name).get_create_plist()
+    if described.get_external_count():
+        return f"stored in the file {_decoded(described.get_external(0)[0])}"
+    if described.get_layout() == VIRTUAL and described.get_virtual_count():
+        return f"a view of the file {described.get_virtual_filename(0)}"
+    return None
+
+
+def _decoded(name: bytes | str) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
