@@ -27,7 +27,7 @@ $(PYTHON) -m venv --clear $(1) 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint registries fixtures bench docs clean
+.PHONY: help demo test lint registries fixtures applications bench docs clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,6 +46,9 @@ registries: .venv-extract/installed  ## recover src/opcheck/targets/data from th
 
 fixtures:  ## save the fixture models again; needs Python 3.6 to 3.13 and an hour
 	$(PYTHON) fixtures/make.py
+
+applications: .venv-nox/installed  ## all of keras.applications on every emulated target; hours
+	$(NOX) -s applications -- --record
 
 bench: .venv-demo/installed  ## time and memory, against a bare script
 	.venv-demo/bin/python bench/run.py

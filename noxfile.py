@@ -48,6 +48,17 @@ PAIRS = [
     )
 ]
 
+# The targets that keras.applications is run on, beside the TensorFlow that each is made for.
+APPLICATIONS = [
+    nox.param(python, tensorflow, targets, id=tensorflow)
+    for python, tensorflow, targets in (
+        ("3.10", "2.10", "directml@0.4.0 metal@0.6.0"),
+        ("3.11", "2.15", "metal@1.1.0 metal@1.0.1"),
+        ("3.11", "2.18", "metal@1.2.0 metal@1.2.0,macos=12"),
+        ("3.13", "2.21", "metal@1.2.0"),
+    )
+]
+
 
 @nox.session(python="3.11", allow_parallel=True)
 def lint(session: nox.Session) -> None:
@@ -73,6 +84,15 @@ def directml(session: nox.Session) -> None:
     """The registry of DirectML's plugin, captured; it loads without a GPU, on x86-64 Linux."""
     session.install("--editable", ".[test,directml]")
     session.run("pytest", "tests/tf/test_capture.py", *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("python,tensorflow,targets", APPLICATIONS)
+def applications(session: nox.Session, tensorflow: str, targets: str) -> None:
+    """All of keras.applications on emulated devices: hours. `-- --models NAME...` for some."""
+    _install_tensorflow(session, tensorflow)
+    session.install("--editable", ".[test]")
+    session.run("python", "tests/tf/applications.py", *targets.split(), *session.posargs)
 
 
 @nox.session(python=list(PYTHONS), allow_parallel=True)

@@ -298,3 +298,61 @@ for function in (free, named, tied):
         "named True True",
         "tied True True",
     ]
+
+
+def test_errors_in_a_kernel_are_tensorflows_and_the_device_goes_on(cache: Path) -> None:
+    code = """
+import sys
+import tensorflow as tf
+from opcheck import emulator
+from opcheck.targets import resolve
+emulator.load(resolve(sys.argv[1]))
+
+def attempt(kernel, argument):
+    with tf.device("/GPU:0"):
+        for run in (kernel, tf.function(kernel)):
+            try:
+                run(tf.constant(argument))
+            except tf.errors.OpError as error:
+                print(type(error).__name__, "[0] = 7" in error.message, "OOM" in error.message)
+
+attempt(lambda indices: tf.gather(tf.ones([3]), indices), [7])
+attempt(lambda dims: tf.raw_ops.Fill(dims=dims, value=1.0), [1 << 30, 1 << 20])
+with tf.device("/GPU:0"):
+    total = tf.function(lambda x: tf.reduce_sum(x @ x))(tf.ones([4, 4]))
+print(total.device.rpartition("device:")[2], float(total))
+"""
+    assert run(cache, code, TARGET) == [
+        *["InvalidArgumentError True False"] * 2,
+        *["ResourceExhaustedError False True"] * 2,
+        "GPU:0 64.0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("platform METAL\ndevice GPU\nadd MatMul", "not a line of a registry: add MatMul"),
+        ("platform METAL", "names no platform or no device"),
+        (None, "names no readable file"),
+    ],
+)
+def test_a_wrong_registry_gives_no_device(
+    text: str | None, said: str, cache: Path, tmp_path: Path
+) -> None:
+    code = """
+import os, sys
+import tensorflow as tf
+from tensorflow.python.framework.load_library import load_pluggable_device_library
+from opcheck.emulator.build import build, cache_dir
+os.environ["OPCHECK_EMULATOR_REGISTRY"] = sys.argv[1]
+os.dup2(1, 2)
+load_pluggable_device_library(str(build(cache_dir())))
+print([device.device_type for device in tf.config.list_physical_devices()], float(tf.ones([])))
+"""
+    registry = tmp_path / "registry"
+    if text is not None:
+        registry.write_text(text)
+    words = [line for line in run(cache, code, str(registry)) if "I0000" not in line]
+    assert said in words[0]
+    assert words[-1] == "['CPU'] 1.0"

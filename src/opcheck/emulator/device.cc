@@ -14,8 +14,8 @@
 //   TF_InitKernel  registers kernels: for an op, a device type and type constraints, a factory that
 //                  makes the object that computes. The registrations alone decide where the placer
 //                  puts an op. Our factory makes the CPU kernel for the same node and forwards to
-//                  it; where the CPU has none, it gives zeros of the shape that the op's shape
-//                  function tells.
+//                  it; where the CPU has none, or one that refuses what accelerators do, it gives
+//                  zeros of the shape that the op's shape function tells.
 //
 // What to be is told by a text file, written by registry_file.py, whose path is in the environment
 // variable OPCHECK_EMULATOR_REGISTRY. One line each:
@@ -30,6 +30,7 @@
 // `ArgMax GPU 0 - T=float,half;Tidx=int32 dimension`, with `-` for nothing.
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -42,11 +43,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "tensorflow/c/experimental/grappler/grappler.h"
 #include "tensorflow/c/experimental/stream_executor/stream_executor.h"
 #include "tensorflow/c/tf_status.h"
 #include "tensorflow/core/framework/kernel_def.pb.h"
 #include "tensorflow/core/framework/kernel_def_builder.h"
+#include "tensorflow/core/framework/node_def_util.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -72,21 +75,28 @@ std::string Join(const Words& words, char separator) {
 }
 
 struct Registry {
-  std::string error = "";
   std::string platform, device;
+  int devices = 1;
   std::vector<std::pair<std::string, TF_TriState>> optimizers;
   std::set<std::string> drop;
   std::vector<Words> add;
 };
 
+// What TensorFlow gets instead of an error, at which it would abort: a platform without a device.
+Registry Wrong(const std::string& message) {
+  std::fprintf(stderr, "opcheck-emulator: %s\n", message.c_str());
+  Registry registry;
+  registry.platform = "NONE";
+  registry.device = "GPU";
+  registry.devices = 0;
+  return registry;
+}
+
 Registry ReadRegistry() {
   Registry registry;
   const char* path = std::getenv("OPCHECK_EMULATOR_REGISTRY");
   std::ifstream file(path ? path : "");
-  if (!file) {
-    registry.error = "OPCHECK_EMULATOR_REGISTRY names no readable file";
-    return registry;
-  }
+  if (!file) return Wrong("OPCHECK_EMULATOR_REGISTRY names no readable file");
   for (std::string line; std::getline(file, line);) {
     const Words words = Split(line, ' ');
     if (words.size() == 2 && words[0] == "platform") {
@@ -101,12 +111,11 @@ Registry ReadRegistry() {
     } else if (words.size() == 7 && words[0] == "add") {
       registry.add.emplace_back(words.begin() + 1, words.end());
     } else if (!line.empty()) {
-      registry.error = "not a line of a registry: " + line;
-      return registry;
+      return Wrong("not a line of a registry: " + line);
     }
   }
   if (registry.platform.empty() || registry.device.empty()) {
-    registry.error = std::string(path) + " names no platform or no device";
+    return Wrong(std::string(path) + " names no platform or no device");
   }
   return registry;
 }
@@ -140,6 +149,64 @@ namespace {
 
 constexpr char kClassName[] = "OpcheckEmulated";
 
+// For what the CPU cannot compute: outputs of the right shape, all zero (empty where the shape
+// depends on the data). An op that only updates a variable leaves it as it is.
+void GiveZeros(const OpKernel& kernel, int graph_def_version, OpKernelContext* context) {
+  const OpRegistrationData* op = nullptr;
+  OP_REQUIRES_OK(context, OpRegistry::Global()->LookUp(kernel.type_string(), &op));
+  OP_REQUIRES(context, op->shape_inference_fn != nullptr,
+              errors::Unimplemented(kernel.type_string(), " has no shape function"));
+  std::vector<PartialTensorShape> shapes;
+  std::vector<Tensor> inputs(context->num_inputs());
+  std::vector<const Tensor*> values;
+  for (int i = 0; i < context->num_inputs(); ++i) {
+    inputs[i] = context->input_is_ref(i) ? context->mutable_input(i, false) : context->input(i);
+    shapes.push_back(inputs[i].shape());
+    values.push_back(&inputs[i]);
+  }
+  shape_inference::InferenceContext inference(graph_def_version, AttrSlice(kernel.def()),
+                                              op->op_def, shapes, values, {}, {});
+  OP_REQUIRES_OK(context, inference.construction_status());
+  OP_REQUIRES_OK(context, inference.Run(op->shape_inference_fn));
+  for (int i = 0; i < context->num_outputs(); ++i) {
+    if (IsRefType(kernel.output_type(i))) {
+      context->forward_ref_input_to_ref_output(0, i);
+      continue;
+    }
+    TensorShape shape;
+    shape_inference::ShapeHandle handle = inference.output(i);
+    for (int d = 0; d < (inference.RankKnown(handle) ? inference.Rank(handle) : 1); ++d) {
+      const int64_t size =
+          inference.RankKnown(handle) ? inference.Value(inference.Dim(handle, d)) : 0;
+      shape.AddDim(std::max<int64_t>(size, 0));  // -1: unknown
+    }
+    Tensor* output = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(i, shape, &output));
+    if (DataTypeCanUseMemcpy(output->dtype())) {
+      std::memset(const_cast<char*>(output->tensor_data().data()), 0, output->TotalBytes());
+    }
+  }
+}
+
+void ReportZeros(const OpKernel& kernel) {
+  std::fprintf(stderr, "opcheck-emulator: zeros for %s (%s)\n", kernel.name().c_str(),
+               kernel.type_string().c_str());
+}
+
+class Zeros : public OpKernel {
+ public:
+  explicit Zeros(OpKernelConstruction* context)
+      : OpKernel(context), graph_def_version_(context->graph_def_version()) {
+    ReportZeros(*this);
+  }
+  void Compute(OpKernelContext* context) override {
+    GiveZeros(*this, graph_def_version_, context);
+  }
+
+ private:
+  const int graph_def_version_;
+};
+
 // Calls the CPU kernel. The context stays the accelerator's, so the tensors it allocates are in
 // "device" memory, which a CPU kernel can read and write because it is host memory.
 class Emulated : public OpKernel {
@@ -165,56 +232,45 @@ class EmulatedAsync : public AsyncOpKernel {
   std::unique_ptr<OpKernel> kernel_;
 };
 
-// For what the CPU cannot compute: outputs of the right shape, all zero (empty where the shape
-// depends on the data). An op that only updates a variable leaves it as it is.
-class Zeros : public OpKernel {
+// The gradients of Conv2D: those of a grouped convolution, which only the shapes tell, are refused
+// by the CPU kernels.
+class EmulatedConvGradient : public Emulated {
  public:
-  explicit Zeros(OpKernelConstruction* context)
-      : OpKernel(context), graph_def_version_(context->graph_def_version()) {
-    std::fprintf(stderr, "opcheck-emulator: zeros for %s (%s)\n", name().c_str(),
-                 type_string().c_str());
-  }
+  EmulatedConvGradient(OpKernelConstruction* context, std::unique_ptr<OpKernel> kernel)
+      : Emulated(context, std::move(kernel)), graph_def_version_(context->graph_def_version()) {}
 
   void Compute(OpKernelContext* context) override {
-    const OpRegistrationData* op = nullptr;
-    OP_REQUIRES_OK(context, OpRegistry::Global()->LookUp(type_string(), &op));
-    OP_REQUIRES(context, op->shape_inference_fn != nullptr,
-                errors::Unimplemented(type_string(), " has no shape function"));
-    std::vector<PartialTensorShape> shapes;
-    std::vector<Tensor> inputs(context->num_inputs());
-    std::vector<const Tensor*> values;
-    for (int i = 0; i < context->num_inputs(); ++i) {
-      inputs[i] = context->input_is_ref(i) ? context->mutable_input(i, false) : context->input(i);
-      shapes.push_back(inputs[i].shape());
-      values.push_back(&inputs[i]);
-    }
-    shape_inference::InferenceContext inference(graph_def_version_, AttrSlice(def()), op->op_def,
-                                                shapes, values, {}, {});
-    OP_REQUIRES_OK(context, inference.construction_status());
-    OP_REQUIRES_OK(context, inference.Run(op->shape_inference_fn));
-    for (int i = 0; i < context->num_outputs(); ++i) {
-      if (IsRefType(output_type(i))) {
-        context->forward_ref_input_to_ref_output(0, i);
-        continue;
-      }
-      TensorShape shape;
-      shape_inference::ShapeHandle handle = inference.output(i);
-      for (int d = 0; d < (inference.RankKnown(handle) ? inference.Rank(handle) : 1); ++d) {
-        const int64_t size =
-            inference.RankKnown(handle) ? inference.Value(inference.Dim(handle, d)) : 0;
-        shape.AddDim(std::max<int64_t>(size, 0));  // -1: unknown
-      }
-      Tensor* output = nullptr;
-      OP_REQUIRES_OK(context, context->allocate_output(i, shape, &output));
-      if (DataTypeCanUseMemcpy(output->dtype())) {
-        std::memset(const_cast<char*>(output->tensor_data().data()), 0, output->TotalBytes());
-      }
-    }
+    if (!IsGrouped(context)) return Emulated::Compute(context);
+    if (!reported_.exchange(true)) ReportZeros(*this);
+    GiveZeros(*this, graph_def_version_, context);
   }
 
  private:
+  bool IsGrouped(OpKernelContext* context) const {
+    const bool for_filter = type_string() == "Conv2DBackpropFilter";
+    const Tensor& sizes = context->input(for_filter ? 1 : 0);
+    const Tensor& other = context->input(for_filter ? 0 : 1);
+    if (sizes.dtype() != DT_INT32 || sizes.NumElements() != 4 || other.dims() != 4) return false;
+    const int32_t* size = sizes.flat<int32_t>().data();
+    return for_filter ? other.dim_size(3) != size[2] : size[3] != other.dim_size(2);
+  }
+
   const int graph_def_version_;
+  std::atomic<bool> reported_{false};
 };
+
+// Whether the CPU's kernel refuses a node that an accelerator's computes: channels-first pixels, or
+// dilations anywhere but in Conv2D itself. (conv_ops.cc, conv_grad_*_ops.cc, conv_ops_3d.cc,
+// depthwise_conv_op.cc, maxpooling_op.cc, avgpooling_op.cc, pooling_ops_3d.cc)
+bool CpuRefuses(const NodeDef& node) {
+  const std::string& op = node.op();
+  if (!absl::StrContains(op, "Conv") && !absl::StrContains(op, "Pool")) return false;
+  std::string format;
+  if (TryGetNodeAttr(node, "data_format", &format) && absl::StartsWith(format, "NC")) return true;
+  std::vector<int64_t> dilations;
+  return !absl::EndsWith(op, "Conv2D") && TryGetNodeAttr(node, "dilations", &dilations) &&
+         std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d > 1; });
+}
 
 class Factory : public kernel_factory::OpKernelFactory {
  public:
@@ -222,9 +278,11 @@ class Factory : public kernel_factory::OpKernelFactory {
     const DeviceType cpu(DEVICE_CPU);
     const KernelDef* definition = nullptr;
     std::string class_name;
-    // Our own DEFAULT kernels would serve the CPU as well: they are no implementation.
+    // Our own DEFAULT kernels would serve the CPU as well: they are no implementation. Nor is the
+    // NoOp that stands for a kernel which oneDNN brings when it rewrites the CPU's graph.
     if (!FindKernelDef(cpu, context->def(), &definition, &class_name).ok() ||
-        class_name == kClassName) {
+        class_name == kClassName || (class_name == "NoOp" && context->num_outputs() > 0) ||
+        CpuRefuses(context->def())) {
       return new Zeros(context);
     }
     std::shared_ptr<const NodeProperties> properties;
@@ -238,11 +296,16 @@ class Factory : public kernel_factory::OpKernelFactory {
                               context->graph_def_version(), &kernel);
     }
     if (!status.ok()) {
+      // Made by Grappler, so it can be computed; the CPU fuses less.
+      if (absl::StartsWith(context->def().op(), "_Fused")) return new Zeros(context);
       context->CtxFailure(status);
       return nullptr;
     }
     std::unique_ptr<OpKernel> owned(kernel);
     if (owned->AsAsync() != nullptr) return new EmulatedAsync(context, std::move(owned));
+    if (absl::StartsWith(context->def().op(), "Conv2DBackprop")) {
+      return new EmulatedConvGradient(context, std::move(owned));
+    }
     return new Emulated(context, std::move(owned));
   }
 };
@@ -409,12 +472,8 @@ void FillStreamExecutor(const SP_Platform*, SE_CreateStreamExecutorParams* param
 
 extern "C" {
 
-void SE_InitPlugin(SE_PlatformRegistrationParams* params, TF_Status* status) {
+void SE_InitPlugin(SE_PlatformRegistrationParams* params, TF_Status*) {
   const Registry& registry = TheRegistry();
-  if (!registry.error.empty()) {
-    TF_SetStatus(status, TF_INVALID_ARGUMENT, registry.error.c_str());
-    return;
-  }
   params->struct_size = SE_PLATFORM_REGISTRATION_PARAMS_STRUCT_SIZE;
   params->destroy_platform = [](SP_Platform*) {};
   params->destroy_platform_fns = [](SP_PlatformFns*) {};
@@ -428,7 +487,9 @@ void SE_InitPlugin(SE_PlatformRegistrationParams* params, TF_Status* status) {
 
   SP_PlatformFns* fns = params->platform_fns;
   fns->struct_size = SP_PLATFORM_FNS_STRUCT_SIZE;
-  fns->get_device_count = [](const SP_Platform*, int* count, TF_Status*) { *count = 1; };
+  fns->get_device_count = [](const SP_Platform*, int* count, TF_Status*) {
+    *count = TheRegistry().devices;
+  };
   fns->create_device = [](const SP_Platform*, SE_CreateDeviceParams* params, TF_Status*) {
     params->device->struct_size = SP_DEVICE_STRUCT_SIZE;
     params->device->hardware_name = "emulated by opcheck";
@@ -498,7 +559,6 @@ void TF_InitGraph(TP_OptimizerRegistrationParams* params, TF_Status*) {
 }
 
 void TF_InitKernel() {
-  if (!TheRegistry().error.empty()) return;  // SE_InitPlugin reported it
   if (!TheRegistry().drop.empty()) tensorflow::Drop(TheRegistry().drop);
   for (const Words& kernel : TheRegistry().add) tensorflow::Add(kernel);
 }

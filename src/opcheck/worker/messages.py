@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 _EXCEPTION = re.compile(r"[A-Z]\w*(Error|Exception|Interrupt): ")
-_ROOTS = re.compile(r"\d+ root error\(s\) found\.$")
+# Where in Python the op was made, which comes before what went wrong.
+_WHERE = re.compile(
+    r"\d+ root error\(s\) found\.$|Detected at node |File \"|<stack traces unavailable>"
+)
 _ROOT = re.compile(r"^\(\d+\) [A-Z_]+:\s*")
 _OUR_ATTRS = re.compile(r'(, )?_opcheck_\w+="[^"]*"(?(1)|(, )?)')  # see attribution.py
 _CAUSE = "Exception encountered: "
@@ -40,7 +43,7 @@ def first_line(error: BaseException) -> str:
         lines = [" ".join(lines[:2])]
     if lines and lines[0] == "Graph execution error:":  # TensorFlow: where from, then the message
         nodes = [at for at, line in enumerate(lines) if line.startswith("Node: '")]
-        said = [line for line in lines[max(nodes, default=0) + 1 :] if not _ROOTS.match(line)]
+        said = [line for line in lines[max(nodes, default=0) + 1 :] if not _WHERE.match(line)]
         lines = [_ROOT.sub("", line) for line in said] or lines
     return f"{type(error).__name__}: {lines[0]}"[:_LONGEST] if lines else type(error).__name__
 
