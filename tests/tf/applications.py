@@ -160,7 +160,7 @@ def _answered(folder: Path) -> bool:
 
 def _result(folder: Path, target: str, seconds: int) -> ModelResult:
     try:
-        reply = _answer(folder, 0)
+        reply = _answer(folder, 0, WorkerReply)
     except OpcheckError as error:
         crash = folder / "crash"
         said = crash.read_text().splitlines()[-1] if crash.exists() else error.message
@@ -238,7 +238,7 @@ def main() -> int:
         fresh = Record(tensorflow, keras, target, "", {})
         record = next((r for r in recorded() if _key(r) == _key(fresh)), fresh)
         record.keras = keras
-        known = () if arguments.again else record.models
+        known = record.models if arguments.record and not arguments.again else ()
         models = [n for n in arguments.models or names if n not in known]
         print(
             f"{target} on TensorFlow {tensorflow}, Keras {keras}: {len(models)} models", flush=True
