@@ -258,8 +258,9 @@ def main() -> int:
 
 
 _INSTALLED = """
+from importlib.metadata import version
 import tensorflow as tf, application_models
-print(tf.version.VERSION, tf.keras.__version__, *application_models.names())
+print(tf.version.VERSION, version("keras"), *application_models.names())
 """
 
 if __name__ == "__main__":
