@@ -10,7 +10,7 @@ from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallback_lines
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import hazard_lines, headline, layer_table, notable_layers
-from opcheck.formats.numbers import count, percent
+from opcheck.formats.numbers import count, percent, times
 from opcheck.formats.style import Colour, Style
 from opcheck.formats.tables import paragraph, shortened
 from opcheck.report import Environment, Report, Result
@@ -91,10 +91,21 @@ def _verdicts(report: Report, style: Style) -> list[str]:
             lines += paragraph(why, width=style.width, first="  ")
         lines += (
             line
-            for note in result.notes
-            for line in paragraph(printable(note), width=style.width, first="  ")
+            for note in (*result.notes, *_disagreements(result))
+            for line in paragraph(printable(note), width=style.width, first="  ", rest="  ")
         )
     return lines
+
+
+def _disagreements(result: Result) -> list[str]:
+    """The ops that were predicted elsewhere than they were traced, by type and cause."""
+    alike = Counter(
+        (each.op, each.predicted, each.traced, each.reason.message) for each in result.disagreements
+    )
+    return [
+        f"{op} {times(str(many))}: predicted {predicted}, traced {traced} ({why})."
+        for (op, predicted, traced, why), many in alike.items()
+    ]
 
 
 def verdict_sentence(result: Result) -> str:

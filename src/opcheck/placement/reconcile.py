@@ -29,11 +29,10 @@ _COUNTER = re.compile(r"/_\d+(?=/|$)")
 
 
 class Disagreement(msgspec.Struct, frozen=True):
-    """An op predicted on one device and traced on another."""
+    """An op that was predicted on one device and traced on another."""
 
-    op: str
-    predicted: str
-    traced: str
+    predicted: Placement
+    traced: Placement
 
 
 class ReconcileResult(msgspec.Struct, frozen=True):
@@ -126,12 +125,12 @@ def _observed(
             observed.append(placement)
             continue
         device = devices.pop()
-        predicted = {"cpu": "CPU", "fails": "none"}.get(placement.verdict, device_type)
-        if device == predicted:
+        if device == {"cpu": "CPU", "fails": "none"}.get(placement.verdict, device_type):
             observed.append(msgspec.structs.replace(placement, evidence=evidence))
             continue
         verdict: Verdict = "cpu" if device == "CPU" else "accelerator"
         reason = Reason(evidence, f"TensorFlow placed it on {device} when the step ran")
-        observed.append(Placement(op.id, verdict, evidence, reason))
-        disagreements.append(Disagreement(op.id, predicted, device))
+        traced_on = Placement(op.id, verdict, evidence, reason)
+        observed.append(traced_on)
+        disagreements.append(Disagreement(placement, traced_on))
     return tuple(observed), tuple(disagreements)

@@ -80,10 +80,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
         layers=_layers(subject.ops),
         summary=_summary(subject.ops, subject.cost),
         findings=found,
-        disagreements=tuple(
-            OpDisagreement(d.op, d.predicted, d.traced)
-            for d in (reconciled.disagreements if reconciled else ())
-        ),
+        disagreements=_disagreements(subject, reconciled),
         trace=Trace(
             executed=traced.executed,
             matched=reconciled.matched if reconciled else 0,
@@ -96,6 +93,26 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
         notes=traced.notes + _not_real(traced),
         match_reason=subject.target.match_reason,
         flows=subject.flows,
+    )
+
+
+def _disagreements(
+    subject: Subject, reconciled: ReconcileResult | None
+) -> tuple[OpDisagreement, ...]:
+    """Of the ops that the report lists: what is pruned before it runs is none of them."""
+    nodes = {op.node.id: op.node for op in subject.ops}
+    found = reconciled.disagreements if reconciled else ()
+    return tuple(
+        OpDisagreement(
+            name=node.id,
+            op=node.op_type,
+            layer=node.layer_path,
+            predicted=each.predicted.verdict,
+            reason=each.predicted.reason,
+            traced=each.traced.verdict,
+        )
+        for each in found
+        if (node := nodes.get(each.predicted.op_id)) is not None
     )
 
 

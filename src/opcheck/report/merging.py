@@ -58,7 +58,9 @@ def _merged(results: Sequence[Result]) -> Result:
     best = min(results, key=lambda r: (_STRONGEST_FIRST.index(r.evidence), len(r.incomplete)))
     verdicts = {op.name: op for op in best.ops}
     differing = {
-        op.name: OpDisagreement(op.name, op.verdict, verdicts[op.name].verdict)
+        op.name: OpDisagreement(
+            op.name, op.op, op.layer, op.verdict, op.reason, verdicts[op.name].verdict
+        )
         for result in results
         if result is not best
         for op in result.ops

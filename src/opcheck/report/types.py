@@ -143,11 +143,14 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 class OpDisagreement(msgspec.Struct, frozen=True):
-    """Predicted and traced differ on this op."""
+    """Predicted, with its ``reason``, and traced differ on this op."""
 
+    name: str
     op: str
-    predicted: str
-    traced: str
+    layer: str | None
+    predicted: Verdict
+    reason: Reason
+    traced: Verdict
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -398,4 +398,10 @@ def test_on_the_device_itself_it_is_observed(
     (result,) = report.results
     assert result.evidence == "observed"
     assert [(op.verdict, op.evidence) for op in result.ops] == [("cpu", "observed")] * 2
-    assert [d.op for d in result.disagreements] == ["Relu"]
+    (differs,) = result.disagreements
+    assert (differs.name, differs.op, differs.layer) == ("Relu", "Relu", "relu")
+    assert (differs.predicted, differs.reason.code, differs.traced) == (
+        "accelerator",
+        "kernel",
+        "cpu",
+    )

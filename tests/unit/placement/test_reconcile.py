@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from opcheck.placement import predict, reconcile
 from opcheck.worker.protocol import DeviceLogEntry
 
@@ -57,7 +59,20 @@ def test_on_the_target_the_log_is_the_truth() -> None:
         ("cpu", "observed"),
     ]
     (wrong,) = result.disagreements
-    assert (wrong.op, wrong.predicted, wrong.traced) == ("loop/body/b", "GPU", "CPU")
+    assert (wrong.predicted.op_id, wrong.predicted.verdict) == ("loop/body/b", "accelerator")
+    assert (wrong.traced.verdict, wrong.traced.reason.code) == ("cpu", "observed")
+
+
+def test_what_ran_did_not_fail() -> None:
+    """A kernel that the target's own TensorFlow lacks, and the one that ran here has."""
+    failing = tuple(
+        msgspec.structs.replace(p, verdict="fails") if p.op_id == "a" else p
+        for p in predict(MODEL, ON)
+    )
+    stopped = reconcile(MODEL, failing, log("a AddV2 GPU:0"), device_type="GPU")
+    ran = reconcile(MODEL, failing, log("a AddV2 GPU:0"), device_type="GPU", executed=True)
+    assert [result.placements[0].verdict for result in (stopped, ran)] == ["fails", "accelerator"]
+    assert [len(result.disagreements) for result in (stopped, ran)] == [0, 1]
 
 
 def test_an_op_the_log_does_not_show_stays_predicted() -> None:
