@@ -47,13 +47,14 @@ def check(
     options: Options = _DEFAULTS,
     progress: Callable[[str], None] | None = None,
     trace: Tracer = worker.trace,
+    log_folder: Path | None = None,
 ) -> Report:
     """Check a model file, ``package.module:function``, or what was read of one, against targets.
 
     ``target_specs`` are names such as ``metal@1.2.0``; without any, ``options.targets`` count, then
     this machine's own accelerator, then the newest of each plugin. ``progress`` is called with
-    the name of each stage; ``trace`` makes the graphs, in a process of its own. Raises OpcheckError
-    when no report can be made.
+    the name of each stage; ``trace`` makes the graphs, in a process of its own. ``log_folder``, an
+    empty one, gets a TensorBoard log. Raises OpcheckError when no report can be made.
     """
     specs = tuple(target_specs or options.targets or default_targets())
     chosen = tuple(targets.resolve(spec, nearest=options.nearest) for spec in specs)
@@ -71,6 +72,7 @@ def check(
         inputs=tuple(map(InputSpec.parse, options.inputs)),
         input_file=options.input_file,
         memory=options.memory,
+        log_folder=str(log_folder) if log_folder is not None else None,
     )
     traces = trace(
         request,
@@ -153,6 +155,9 @@ def _judge(
             )
         placements, compared, gaps = traced.placements, traced.compared, gaps + traced.gaps
     costs = cost.assess(ops, placements, batch=step.batch_size)
+    if reply.environment.emulated is not None:
+        measured = cost.measured(ops, costs.ops, step.times, "CPU")
+        costs = msgspec.structs.replace(costs, ops=measured)
     placed = tuple(
         PlacedOp(op, where, how_bad, each)
         for op, where, how_bad, each in zip(

@@ -26,6 +26,7 @@ from opcheck.cli import (
     report,
     scan,
     targets,
+    trace,
 )
 from opcheck.cli.parser import Parser, Run
 from opcheck.errors import OpcheckError, UsageError
@@ -38,6 +39,7 @@ _COMMANDS = {
     for module in (
         check,
         scan,
+        trace,
         inspect,
         diff,
         merge,

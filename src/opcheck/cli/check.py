@@ -32,7 +32,7 @@ def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         NAME, help="check a model against targets", description=_DESCRIPTION
     )
-    parser.add_argument("model", metavar="MODEL")
+    checking.add_model(parser)
     checking.add(parser)
     baselines = parser.add_mutually_exclusive_group()
     baselines.add_argument(
@@ -43,17 +43,6 @@ def add(subparsers: Subparsers) -> None:
         metavar="FILE",
         dest="new_baseline",
         help="accept what is found now: write it there",
-    )
-    parser.add_argument(
-        "--input",
-        action="append",
-        dest="inputs",
-        metavar="NAME=SHAPE[:DTYPE]",
-        help="an input of the traced step, such as image=2,224,224,3:float32; may be repeated",
-    )
-    parser.add_argument("--input-file", metavar="FILE.npz", help="the values of inputs, by name")
-    parser.add_argument(
-        "--memory", type=float, metavar="GIB", help="for TensorFlow's part; default: half of it all"
     )
     outputs.add_options(parser, FORMATS)
 

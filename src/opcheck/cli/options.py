@@ -11,9 +11,7 @@ from opcheck.cli.parser import Parser
 
 
 def add(parser: Parser) -> None:
-    parser.add_argument("-t", "--target", action="append", dest="targets", help="may be repeated")
-    nearest.add_option(parser)
-    parser.add_argument("--step", choices=get_args(config.StepChoice), help="default: both")
+    add_step(parser)
     parser.add_argument(
         "--evidence",
         choices=get_args(config.EvidenceChoice),
@@ -42,6 +40,13 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--allow-unknown", action="store_true", help="let ops pass whose placement is not known"
     )
+
+
+def add_step(parser: Parser) -> None:
+    """Which step on which targets, and how it is traced."""
+    parser.add_argument("-t", "--target", action="append", dest="targets", help="may be repeated")
+    nearest.add_option(parser)
+    parser.add_argument("--step", choices=get_args(config.StepChoice), help="default: both")
     parser.add_argument(
         "--custom-objects",
         action="append",
@@ -59,6 +64,22 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"
     )
+    parser.add_argument(
+        "--memory", type=float, metavar="GIB", help="for TensorFlow's part; default: half of it all"
+    )
+
+
+def add_model(parser: Parser) -> None:
+    """The model, for commands that take one, and its inputs."""
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--input",
+        action="append",
+        dest="inputs",
+        metavar="NAME=SHAPE[:DTYPE]",
+        help="an input of the traced step, such as image=2,224,224,3:float32; may be repeated",
+    )
+    parser.add_argument("--input-file", metavar="FILE.npz", help="the values of inputs, by name")
 
 
 def given(arguments: argparse.Namespace) -> dict[str, object]:

@@ -1,7 +1,12 @@
 """Stage 3: an op graph on a target -> where each op runs, and why."""
 
 from opcheck.placement.predict import predict
-from opcheck.placement.reconcile import Disagreement, ReconcileResult, reconcile
+from opcheck.placement.reconcile import (
+    Disagreement,
+    ReconcileResult,
+    reconcile,
+    without_counters,
+)
 from opcheck.placement.trace import Traced, trace
 from opcheck.placement.types import Evidence, Placement, Reason, Verdict
 
@@ -16,4 +21,5 @@ __all__ = [
     "predict",
     "reconcile",
     "trace",
+    "without_counters",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 from packaging.version import Version
@@ -45,7 +46,7 @@ def trace(
         if impossible is not None:
             answers[name] = impossible
     todo = [name for name in wanted if name not in answers]
-    requests = [msgspec.structs.replace(request, emulate=name) for name in todo]
+    requests = [_request(request, name, devices, targets) for name in todo]
     answers |= zip(todo, run_all(requests, timeout=timeout, progress=progress), strict=True)
 
     replies = {name: answer for name, answer in answers.items() if isinstance(answer, WorkerReply)}
@@ -62,6 +63,22 @@ def trace(
         {name: replies[None if device in failed else device] for name, device in devices.items()},
         _notes(failed, targets),
     )
+
+
+def _request(
+    request: WorkerRequest,
+    emulate: str | None,
+    devices: Mapping[str, str | None],
+    targets: Mapping[str, Target],
+) -> WorkerRequest:
+    """For one device; its log gets a folder with the target's name."""
+    logs = request.log_folder
+    if logs is not None:
+        name = next(name for name, device in devices.items() if device == emulate)
+        labels = [target.label for target in targets.values()]
+        label = targets[name].label
+        logs = str(Path(logs) / (label if labels.count(label) == 1 else name))
+    return msgspec.structs.replace(request, emulate=emulate, log_folder=logs)
 
 
 def _device(name: str, target: Target, evidence: EvidenceChoice) -> str | None:

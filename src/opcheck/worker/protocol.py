@@ -46,7 +46,8 @@ class InputSpec(msgspec.Struct, frozen=True):
 class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     """``trust`` lets Lambda code run; ``custom_objects`` are the user's own modules to import.
 
-    ``inputs`` and ``input_file`` (.npz) are what the user says of the model's inputs.
+    ``log_folder`` is to get a TensorBoard log of each step. ``inputs`` and ``input_file`` (.npz)
+    are what the user says of the model's inputs.
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
     ``search_path`` is where the user's own modules are looked for, besides the usual places.
     ``memory`` is what the process may use, in GiB; ``None``: what the machine suggests.
@@ -59,6 +60,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     batch_size: int = 2
     inputs: tuple[InputSpec, ...] = ()
     input_file: str | None = None
+    log_folder: str | None = None
     emulate: str | None = None
     search_path: tuple[str, ...] = ()
     memory: float | None = None
@@ -79,6 +81,16 @@ class NamedOp(msgspec.Struct, frozen=True, array_like=True):
     op: str
 
 
+class OpTime(msgspec.Struct, frozen=True, array_like=True):
+    """How long the op of that name, in the executor's words, computed in one step, in nanoseconds.
+
+    Not by type: what oneDNN puts in its place has another, and the same name.
+    """
+
+    name: str
+    nanoseconds: int
+
+
 class TracedStep(msgspec.Struct, frozen=True):
     """One traced step. ``executed`` says whether it also ran; ``error`` is why it did not.
 
@@ -88,6 +100,7 @@ class TracedStep(msgspec.Struct, frozen=True):
     TensorFlow stopped at; ``refused``: it found that the devices here lack what an op needs, before
     it ran; ``fails_on_cpu``: the step fails without an accelerator as well. ``zeros`` are the ops
     that the emulated device cannot compute: it gave zeros, and nothing after them is a real number.
+    ``times`` are of a further run, where a profile was asked for.
     ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck chose
     because the file stores none.
     """
@@ -103,6 +116,7 @@ class TracedStep(msgspec.Struct, frozen=True):
     refused: bool = False
     fails_on_cpu: bool = False
     zeros: tuple[NamedOp, ...] = ()
+    times: tuple[OpTime, ...] = ()
     loss: str | None = None
     optimizer: str | None = None
     defaults: tuple[str, ...] = ()

@@ -131,6 +131,7 @@ def _trace(
     from opcheck.worker.steps import trace
 
     inputs = given(request)
+    logs = Path(request.log_folder) if request.log_folder is not None else None
     steps = []
     for step in request.steps:
         progress(f"tracing the {step} step")
@@ -139,7 +140,7 @@ def _trace(
             steps.append(TracedStep(step, None, notes=(note,)))
             continue
         try:
-            steps.append(trace(makers[step](), log, inputs))
+            steps.append(trace(makers[step](), log, inputs, logs))
         except UsageError:
             raise
         except Exception as error:

@@ -18,8 +18,9 @@ from opcheck.worker.device_log import read_device_log
 from opcheck.worker.embeddings import index_bounds
 from opcheck.worker.inputs import Inputs, example, filled
 from opcheck.worker.messages import failed_op, first_line, refused
-from opcheck.worker.protocol import Step, TracedStep
+from opcheck.worker.protocol import OpTime, Step, TracedStep
 from opcheck.worker.raw_graph import raw_graph
+from opcheck.worker.tensorboard import graphs_kept, record
 
 Lookups = list[tuple[Any, int]]
 
@@ -46,10 +47,13 @@ class StepFunction:
     notes: tuple[str, ...] = ()
 
 
-def trace(function: StepFunction, log: Path, inputs: Inputs) -> TracedStep:
+def trace(
+    function: StepFunction, log: Path, inputs: Inputs, log_folder: Path | None = None
+) -> TracedStep:
     """Trace ``function`` as on a machine with an accelerator, then run it here on ``inputs``.
 
-    Where Keras' graph depends on the devices there are, it is traced once more for the run.
+    With a ``log_folder`` it is run once more, for a TensorBoard log. Where Keras' graph depends on
+    the devices there are, it is traced once more for the run.
 
     Raises:
         UsageError: ``inputs`` are not those of the model.
@@ -68,12 +72,16 @@ def trace(function: StepFunction, log: Path, inputs: Inputs) -> TracedStep:
     arguments = _arguments(function, inputs, index_bounds(concrete.inputs, lookups or ()))
     _flush()
     offset = log.stat().st_size
-    try:
-        concrete(*arguments)
-    except Exception as failure:
-        error = failure
-    _flush()
-    placements, zeros = read_device_log(log, offset)
+    times: tuple[OpTime, ...] = ()
+    with graphs_kept() if log_folder is not None else contextlib.nullcontext():
+        try:
+            concrete(*arguments)
+        except Exception as failure:
+            error = failure
+        _flush()
+        placements, zeros = read_device_log(log, offset)
+        if log_folder is not None and error is None:
+            times = record(lambda: concrete(*arguments), log_folder / function.step, function.step)
     return msgspec.structs.replace(
         traced,
         executed_graph=executed_graph,
@@ -83,6 +91,7 @@ def trace(function: StepFunction, log: Path, inputs: Inputs) -> TracedStep:
         error_op=failed_op(error) if error else None,
         refused=refused(error) if error else False,
         zeros=zeros,
+        times=times,
     )
 
 

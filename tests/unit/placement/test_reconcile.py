@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from opcheck.placement import predict, reconcile
+from opcheck.placement import Reason, predict, reconcile
 from opcheck.worker.protocol import DeviceLogEntry
 
 from .registry import graph, kernel, op, target
@@ -65,8 +65,9 @@ def test_on_the_target_the_log_is_the_truth() -> None:
 
 def test_what_ran_did_not_fail() -> None:
     """A kernel that the target's own TensorFlow lacks, and the one that ran here has."""
+    nowhere = Reason("no-kernel-anywhere", "it has no kernel")
     failing = tuple(
-        msgspec.structs.replace(p, verdict="fails") if p.op_id == "a" else p
+        msgspec.structs.replace(p, verdict="fails", reason=nowhere) if p.op_id == "a" else p
         for p in predict(MODEL, ON)
     )
     stopped = reconcile(MODEL, failing, log("a AddV2 GPU:0"), device_type="GPU")
