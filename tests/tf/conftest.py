@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class Answers:
                 check=True,
             )
 
-    @cache  # noqa: B019  lives as long as the session
+    @functools.cache  # noqa: B019  lives as long as the session
     def __call__(self, name: str) -> WorkerReply:
         """Raises the error that a check of this fixture would raise."""
         folder = self._folder / name
@@ -112,6 +112,12 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     found = Answers(tmp_path_factory.mktemp("answers"))
     found.ask(model_files())
     return found
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A device of our own, so that it is built here and not found."""
+    return tmp_path_factory.mktemp("cache")
 
 
 Ask = Callable[[str], WorkerReply]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opcheck import emulator
+from opcheck.cache import cache_dir
 from opcheck.emulator.registry_file import line
 from opcheck.installed import version_of
 from opcheck.targets import KernelDef
@@ -55,7 +56,7 @@ def test_what_the_plugin_adds_is_the_plugins(tmp_path: Path) -> None:
     """It is captured kernel for kernel, and the file is a target."""
     plugins = tmp_path / "site" / "tensorflow-plugins"
     plugins.mkdir(parents=True)
-    (plugins / "device.so").write_bytes(emulator.build(emulator.cache_dir()).read_bytes())
+    (plugins / "device.so").write_bytes(emulator.build(cache_dir()).read_bytes())
     about = tmp_path / "site" / "example_plugin-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: example-plugin\nVersion: 1.0\n")

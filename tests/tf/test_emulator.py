@@ -74,39 +74,6 @@ for device in ("GPU", "DEFAULT"):
     print(len(live) - len(set(live)), len(set(live) - wanted), len(wanted - set(live)))
 """
 
-# The model's outputs, and the gradients of their mean square, as numbers.
-NUMBERS = """
-import sys
-import numpy as np
-import tensorflow as tf
-if sys.argv[1] != "cpu":
-    from opcheck import emulator
-    from opcheck.targets import resolve
-    emulator.load(resolve(sys.argv[1]))
-import keras
-model = keras.models.load_model(sys.argv[2], compile=False)
-fill = np.random.default_rng(0)
-inputs = [fill.uniform(size=[2] + [n or 8 for n in x.shape[1:]]).astype("float32")
-          for x in model.inputs]
-
-@tf.function
-def step(*inputs):
-    with tf.GradientTape() as tape:
-        outputs = tf.nest.flatten(model(list(inputs) if len(inputs) > 1 else inputs[0]))
-        loss = tf.add_n([tf.reduce_mean(tf.square(out)) for out in outputs])
-    return outputs, tape.gradient(loss, model.trainable_variables)
-
-outputs, gradients = step(*map(tf.constant, inputs))
-print(outputs[0].device)
-np.savez(sys.argv[3], *[np.asarray(t) for t in [*outputs, *gradients]])
-"""
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A device of our own, so that it is built here and not found."""
-    return tmp_path_factory.mktemp("cache")
-
 
 def run(cache: Path, code: str, *arguments: str) -> list[str]:
     ours = {"OPCHECK_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -151,21 +118,6 @@ def test_the_kernels_are_the_targets(cache: Path) -> None:
         duplicates, surplus, missing = map(int, line.split())
         assert (duplicates, surplus) == (0, 0)
         assert missing <= int(left_out) <= 3  # ops that this TensorFlow does not know
-
-
-@pytest.mark.parametrize("model", ["mnist_cnn", "rnn_cells"])
-def test_numbers_are_those_of_the_cpu(model: str, cache: Path, tmp_path: Path) -> None:
-    import numpy as np
-
-    file = str(FIXTURES / f"{model}-{ENDING}")
-    (on_cpu,) = run(cache, NUMBERS, "cpu", file, str(tmp_path / "cpu.npz"))
-    (emulated,) = run(cache, NUMBERS, TARGET, file, str(tmp_path / "emulated.npz"))
-    assert on_cpu.endswith("CPU:0")
-    assert emulated.endswith("GPU:0")
-    expected, found = np.load(tmp_path / "cpu.npz"), np.load(tmp_path / "emulated.npz")
-    assert len(expected.files) > 2
-    for name in expected.files:
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("step", [0, 1], ids=["inference", "training"])

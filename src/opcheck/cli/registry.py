@@ -12,7 +12,7 @@ from opcheck.errors import ExtractError
 from opcheck.formats.output import STDOUT, check_writable, write
 
 NAME = "registry"
-_EXTRACT_NEEDS = ("lief", "platformdirs", "unicorn")
+_EXTRACT_NEEDS = ("lief", "unicorn")
 _EXTRACT = """\
 Recover the kernels of a plugin that opcheck does not know: a wheel, a .dylib or a .so.
 

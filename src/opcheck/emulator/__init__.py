@@ -4,7 +4,7 @@
 docs/emulator.md tells what it can and cannot tell.
 """
 
-from opcheck.emulator.build import build, cache_dir
+from opcheck.emulator.build import build
 from opcheck.emulator.load import load, registered
 
-__all__ = ["build", "cache_dir", "load", "registered"]
+__all__ = ["build", "load", "registered"]

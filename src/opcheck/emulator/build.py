@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,17 +43,6 @@ def installed() -> Installed:
         tuple(tf.sysconfig.get_compile_flags()),
         tuple(tf.sysconfig.get_link_flags()),
     )
-
-
-def cache_dir() -> Path:
-    """Where built devices are kept: OPCHECK_CACHE_DIR, or the user's cache folder."""
-    given = os.environ.get("OPCHECK_CACHE_DIR")
-    if given:
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "opcheck"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "opcheck"
 
 
 def build(cache: Path) -> Path:

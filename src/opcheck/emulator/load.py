@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from opcheck.emulator.build import build, cache_dir
+from opcheck.cache import cache_dir
+from opcheck.emulator.build import build
 from opcheck.emulator.registry_file import OpAttrs, Plan, line, plan, render
 from opcheck.errors import EmulatorError
 from opcheck.targets import KernelDef, Target

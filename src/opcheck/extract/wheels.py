@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -16,8 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
-from platformdirs import user_cache_path
 
+from opcheck.cache import cache_dir
 from opcheck.errors import ExtractError
 from opcheck.targets.kernels import KernelDef
 
@@ -37,15 +36,9 @@ _CORE = (
 )
 
 
-def cache_dir() -> Path:
-    """Where wheels are kept: OPCHECK_CACHE_DIR, or the user's cache folder."""
-    override = os.environ.get("OPCHECK_CACHE_DIR")
-    return (Path(override) if override else user_cache_path("opcheck")) / "wheels"
-
-
 def fetch(name: str, sha256: str) -> Path:
     """The wheel ``name``, downloaded when the cache lacks it, its hash checked."""
-    path = cache_dir() / name
+    path = cache_dir() / "wheels" / name
     if not path.exists():
         _download(path)
     found = digest(path)

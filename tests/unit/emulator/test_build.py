@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opcheck.emulator.build import Installed, build, cache_dir
+from opcheck.emulator.build import Installed, build
 from opcheck.errors import EmulatorError
 
 module = importlib.import_module("opcheck.emulator.build")  # the package exports its function
@@ -110,12 +110,3 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EmulatorError, match="could not be stored"):
         build(tmp_path / "file")
-
-
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPCHECK_CACHE_DIR", "/somewhere")
-    assert cache_dir() == Path("/somewhere")
-    monkeypatch.delenv("OPCHECK_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert cache_dir() == Path("/xdg/opcheck")
