@@ -25,12 +25,13 @@ from pathlib import Path
 
 import msgspec
 
+from opcheck.confine import environment
 from opcheck.errors import OpcheckError
 from opcheck.graph import flatten
 from opcheck.loading import read
 from opcheck.placement import predict, reconcile
 from opcheck.targets import resolve
-from opcheck.worker.client import _answer, _environment
+from opcheck.worker.answer import answer
 from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
 
 HERE = Path(__file__).parent
@@ -147,7 +148,7 @@ def _start(folders: list[Path], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "output").open("ab") as output:
         return subprocess.Popen(
             [sys.executable, str(HERE / "batch_worker.py"), *map(str, folders)],
-            env={**_environment(), "PYTHONPATH": path},
+            env=environment(os.environ, whole=True) | {"PYTHONPATH": path},
             stdout=output,
             stderr=output,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY)),
@@ -160,7 +161,7 @@ def _answered(folder: Path) -> bool:
 
 def _result(folder: Path, target: str, seconds: int) -> ModelResult:
     try:
-        reply = _answer(folder, 0, WorkerReply)
+        reply = answer(folder, 0, WorkerReply)
     except OpcheckError as error:
         crash = folder / "crash"
         said = crash.read_text().splitlines()[-1] if crash.exists() else error.message

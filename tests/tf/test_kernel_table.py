@@ -7,6 +7,7 @@ zero and marked so where the CPU has no kernel for it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from opcheck.worker.client import _environment
+from opcheck.confine import environment
 
 from .conftest import TENSORFLOW
 from .test_emulator import TARGET
@@ -34,12 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the worker has answered for every kernel, also for those that it crashed on."""
     folder = tmp_path_factory.mktemp("kernels")
     # Without oneDNN, which on the CPU alone rewrites the graph, numbers are equal to the last bit.
-    environment = {**_environment(), "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
     with (folder / "log").open("ab") as log, (folder / "results.jsonl").open("a") as results:
         while True:
             done = subprocess.run(
                 [sys.executable, str(WORKER), TARGET, str(folder)],
-                env=environment,
+                env=environment(os.environ, whole=True) | settings,
                 stdout=log,
                 stderr=log,
                 check=False,
