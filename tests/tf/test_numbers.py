@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from opcheck.worker.client import _environment
+from opcheck.confine import environment
 
 from .conftest import FIXTURES
 from .test_emulator import ENDING, TARGET
@@ -34,11 +35,15 @@ def both(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
     """The numbers without and with the device; both processes run side by side."""
     folders = (tmp_path_factory.mktemp("cpu"), tmp_path_factory.mktemp("emulated"))
     files = [str(FIXTURES / name) for name in FILES]
-    environment = {**_environment(), "OPCHECK_CACHE_DIR": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    variables = {
+        **environment(os.environ),
+        "OPCHECK_CACHE_DIR": str(cache),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     processes = [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), target, str(folder), *files],
-            env=environment,
+            env=variables,
             stderr=subprocess.PIPE,
             text=True,
         )
