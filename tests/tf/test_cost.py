@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -10,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from opcheck.confine import environment
 from opcheck.cost import assess
 from opcheck.cost.crossings import crossings
 from opcheck.graph import ARGUMENT, ModelGraph, flatten
 from opcheck.placement import predict
 from opcheck.targets import resolve
-from opcheck.worker.client import _environment
 from opcheck.worker.protocol import WorkerReply
 
 from .conftest import BATCH_SIZE, FIXTURES, UNBUILDABLE, Ask, model_files
@@ -40,7 +41,9 @@ Sends = dict[str, dict[str, list[tuple[str, int, bool]]]]
 
 def run(script: str, out: Path, *arguments: str) -> object:
     command = [sys.executable, str(Path(__file__).with_name(script)), str(out), *arguments]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment(os.environ), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(out.read_text())
 
@@ -134,6 +137,8 @@ print(sum(op_cost(op).flops for op in ops if op.op_type in products) // 2)
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_counts(name: str) -> None:
     command = [sys.executable, "-c", COUNT, name]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment(os.environ), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout.split()[-1]) == pytest.approx(PUBLISHED[name], rel=0.02)
