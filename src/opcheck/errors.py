@@ -9,6 +9,7 @@
     |   |   |-- WorkerTimeoutError         it hung, or the model is too large for the time given
     |   |-- MissingTensorFlowError         no TensorFlow in this environment
     |   |-- EmulatorError                  the emulated accelerator could not be built or loaded
+    |-- CannotFixError            exit 2   nothing to rewrite, or the numbers were not the same
     |-- UnknownTargetError        exit 2   no registry for that plugin or version
     |-- CaptureError              exit 2   no accelerator plugin here whose kernels could be taken
     |-- ExtractError              exit 2   a wheel or library is not a plugin we can read
@@ -88,6 +89,13 @@ class EmulatorError(CannotCheckError):
     """The emulated accelerator could not be built or loaded; predictions need none."""
 
     slug = "emulator-failed"
+
+
+class CannotFixError(OpcheckError):
+    """``opcheck fix`` found nothing it may rewrite, or its result is not the same; nothing was
+    written."""
+
+    slug = "cannot-fix"
 
 
 class UnknownTargetError(OpcheckError):

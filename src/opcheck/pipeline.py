@@ -62,20 +62,8 @@ def check(
     progress = progress or (lambda _: None)
     progress("reading the model")
     source = model if isinstance(model, ModelSource) else loading.read(model)
-    request = WorkerRequest(
-        source=source,
-        steps=_STEPS[options.step],
-        trust=options.trust,
-        custom_objects=options.custom_objects,
-        batch_size=options.batch_size,
-        search_path=_search_path(source, options),
-        inputs=tuple(map(InputSpec.parse, options.inputs)),
-        input_file=options.input_file,
-        memory=options.memory,
-        log_folder=str(log_folder) if log_folder is not None else None,
-    )
     traces = trace(
-        request,
+        worker_request(source, options, log_folder),
         {target.spec: target for target in chosen},
         options.evidence,
         timeout=options.timeout,
@@ -91,6 +79,24 @@ def check(
     here = _as_here(replies[chosen[0].spec])
     report = build.report(source, here, chosen, results, traces.notes)
     return gate.judge(report, options, accepted)
+
+
+def worker_request(
+    source: ModelSource, options: Options, log_folder: Path | None = None
+) -> WorkerRequest:
+    """What the TensorFlow process needs to know of the model and of what is allowed."""
+    return WorkerRequest(
+        source=source,
+        steps=_STEPS[options.step],
+        trust=options.trust,
+        custom_objects=options.custom_objects,
+        batch_size=options.batch_size,
+        search_path=_search_path(source, options),
+        inputs=tuple(map(InputSpec.parse, options.inputs)),
+        input_file=options.input_file,
+        memory=options.memory,
+        log_folder=str(log_folder) if log_folder is not None else None,
+    )
 
 
 def _search_path(source: ModelSource, options: Options) -> tuple[str, ...]:

@@ -36,7 +36,11 @@ def make_target(plugin: str) -> Target:
     ops = (
         ()
         if plugin == "plaidml"
-        else ("BatchMatMulV2", "Transpose", "Exp", "Maximum", "Minimum", "Mul", "ResizeBilinear")
+        else (
+            *("BatchMatMulV2", "MatMul", "Transpose", "Softmax", "Reshape", "Conv2D"),
+            *("Relu", "Exp", "Neg", "Mul", "Abs", "Log1p", "StridedSlice", "ConcatV2"),
+            *(("CudnnRNNV3", "ResourceApplyAdam") if metal else ()),
+        )
     )
     return Target(
         plugin=plugin,

@@ -47,6 +47,11 @@ def add_step(parser: Parser) -> None:
     parser.add_argument("-t", "--target", action="append", dest="targets", help="may be repeated")
     nearest.add_option(parser)
     parser.add_argument("--step", choices=get_args(config.StepChoice), help="default: both")
+    add_building(parser)
+
+
+def add_building(parser: Parser) -> None:
+    """What a subcommand needs that builds the model."""
     parser.add_argument(
         "--custom-objects",
         action="append",

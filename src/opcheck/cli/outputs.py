@@ -76,7 +76,7 @@ def emit(
     outputs: Collection[Output],
 ) -> None:
     for output in outputs:
-        style = _stdout_style() if output.destination == STDOUT else Style(_WIDTH)
+        style = stdout_style() if output.destination == STDOUT else Style(_WIDTH)
         write(formats[output.format](document, style), output.destination)
 
 
@@ -87,7 +87,7 @@ def terminal_width() -> int | None:
     return min(max(shutil.get_terminal_size((_WIDTH, 24)).columns, _NARROW), _WIDE)
 
 
-def _stdout_style() -> Style:
+def stdout_style() -> Style:
     width = terminal_width()
     if width is None:
         return Style(_WIDTH)

@@ -8,12 +8,22 @@ from opcheck.rules.opc101_no_kernel import NoKernel
 from opcheck.rules.opc102_dtype import DtypeNotRegistered
 from opcheck.rules.opc103_pulled_to_cpu import PulledToCpu
 from opcheck.rules.opc104_host_pinned import HostPinned
+from opcheck.rules.opc105_in_a_loop import InALoop
+from opcheck.rules.opc106_crossings import Crossings
+from opcheck.rules.opc107_wide_model import WideModel
 from opcheck.rules.opc110_fails import Fails
+from opcheck.rules.opc111_xla import Xla
 from opcheck.rules.opc120_unknown import Unknown
+from opcheck.rules.opc121_custom_op import CustomOp
+from opcheck.rules.opc140_unfused_recurrent import UnfusedRecurrent
+from opcheck.rules.opc141_sparse_gradient import SparseGradient
+from opcheck.rules.opc142_unfused_optimizer import UnfusedOptimizer
+from opcheck.rules.opc150_known_problem import KnownProblem
 from opcheck.rules.opc201_not_analysed import NotAnalysed
 from opcheck.rules.opc202_experimental import Experimental
 from opcheck.rules.opc301_cannot_open import CannotOpen
 from opcheck.rules.opc302_other_versions import OtherVersions
+from opcheck.rules.opc303_bad_pair import CannotPair
 from opcheck.rules.severity import severities
 from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject, Suppression
 
@@ -35,12 +45,22 @@ RULES: tuple[Rule, ...] = (
     DtypeNotRegistered(),
     PulledToCpu(),
     HostPinned(),
+    InALoop(),
+    Crossings(),
+    WideModel(),
     Fails(),
+    Xla(),
     Unknown(),
+    CustomOp(),
+    UnfusedRecurrent(),
+    SparseGradient(),
+    UnfusedOptimizer(),
+    KnownProblem(),
     NotAnalysed(),
     Experimental(),
     CannotOpen(),
     OtherVersions(),
+    CannotPair(),
 )
 """In the order of their codes."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from opcheck import fixes
 from opcheck.placement.types import Reason
 from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import WORST_FIRST, Finding, PlacedOp, Severity, Subject
@@ -111,6 +112,12 @@ class OpRule(Rule):
             if self.applies(op):
                 found[self.key(op)].append(op)
         return [Group(key, tuple(members)) for key, members in found.items()]
+
+
+def rewrite_advice(group: Group, subject: Subject) -> str | None:
+    """What `opcheck.fixes` knows to do about an op of that layer on that target."""
+    layer = next((each for each in subject.layers if each.path == group.layer), None)
+    return fixes.advice(group.op_type, subject.target, layer.class_name if layer else None)
 
 
 def sentence(reason: Reason) -> str:

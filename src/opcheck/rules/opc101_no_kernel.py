@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule, sentence
+from opcheck.rules.base import Group, OpRule, rewrite_advice, sentence
 from opcheck.rules.types import PlacedOp, Subject
-
-_INSTEAD = {
-    "Einsum": (
-        ("BatchMatMulV2", "Transpose"),
-        "Keras MultiHeadAttention and EinsumDense compute with Einsum; write the product with "
-        "tf.matmul and tf.transpose, which run there.",
-    ),
-    "Elu": (
-        ("Exp", "Maximum", "Minimum"),
-        "Write the activation as max(x, 0) + exp(min(x, 0)) - 1; those ops run there.",
-    ),
-    "Selu": (
-        ("Exp", "Maximum", "Minimum", "Mul"),
-        "Write the activation as 1.0507 * (max(x, 0) + 1.67326 * (exp(min(x, 0)) - 1)); "
-        "those ops run there.",
-    ),
-    "ResizeNearestNeighbor": (
-        ("ResizeBilinear",),
-        'Resize with interpolation="bilinear", which runs there, if the model allows it.',
-    ),
-}
-"""Op -> the ops that its replacement is made of, and the replacement in words."""
 
 
 class NoKernel(OpRule):
@@ -59,7 +37,4 @@ class NoKernel(OpRule):
         return f"{group.label} runs on the CPU: {sentence(group.reason)}"
 
     def fix(self, group: Group, subject: Subject) -> str | None:
-        needed, words = _INSTEAD.get(group.op_type, ((), None))
-        target = subject.target
-        there = all(target.registry.has_op(op, target.device_type) for op in needed)
-        return words if there else None
+        return rewrite_advice(group, subject)

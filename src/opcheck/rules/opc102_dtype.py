@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule, sentence
+from opcheck.rules.base import Group, OpRule, rewrite_advice, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
 _ADVICE = {
@@ -42,11 +42,12 @@ class DtypeNotRegistered(OpRule):
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
         return f"{group.label} runs on the CPU: {sentence(group.reason)}"
 
-    def fix(self, group: Group, subject: Subject) -> str | None:  # noqa: ARG002
+    def fix(self, group: Group, subject: Subject) -> str | None:
         if group.severity == "note":  # a counter: casting it would gain nothing
             return None
         used = {dtype for _, value in group.dtypes for dtype in _flat(value)}
-        return next((words for dtype, words in _ADVICE.items() if dtype in used), None)
+        words = next((words for dtype, words in _ADVICE.items() if dtype in used), None)
+        return words or rewrite_advice(group, subject)
 
 
 def _flat(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -8,13 +8,16 @@ from opcheck.rules.base import Group, OpRule, sentence
 from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import Finding, PlacedOp, Subject
 
+_OTHERS = frozenset({"opaque", "unknown-op"})
+"""Reasons with a rule of their own: OPC201, OPC121."""
+
 
 class Unknown(OpRule):
     """It could not be determined where something runs.
 
     ## What it does
-    Reports ops whose placement is open (a custom op, a dtype that the graph does not fix), and
-    parts of a step that could not be analysed, with the reason.
+    Reports ops whose placement is open (a dtype that the graph does not fix, a shape that may be
+    beyond a limit), and parts of a step that could not be analysed, with the reason.
 
     ## Why it matters
     What is not known is never counted as good. A run with such a finding is incomplete: it does
@@ -31,7 +34,8 @@ class Unknown(OpRule):
     code = "OPC120"
 
     def applies(self, op: PlacedOp) -> bool:
-        return op.placement.verdict == "unknown" and op.placement.reason.code != "opaque"
+        placement = op.placement
+        return placement.verdict == "unknown" and placement.reason.code not in _OTHERS
 
     def message(self, group: Group, subject: Subject) -> str:  # noqa: ARG002
         return f"Where {group.label} runs could not be determined: {sentence(group.reason)}"

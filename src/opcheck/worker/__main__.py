@@ -1,9 +1,9 @@
 """The process that holds TensorFlow: ``python -m opcheck.worker FOLDER``.
 
-FOLDER is private to one request. It holds ``request.json`` (WorkerRequest or CaptureRequest),
-``limits.json`` (Limits), ``tmp`` and ``log`` (where file descriptors 1 and 2 go); the worker writes
-``progress`` (a line a stage) and, last and at once, ``reply.json`` (WorkerReply or Recorded) or
-``failure.json`` (WorkerFailure).
+FOLDER is private to one request. It holds ``request.json`` (a ``Request``), ``limits.json``
+(Limits), ``tmp`` and ``log`` (where file descriptors 1 and 2 go); the worker writes ``progress`` (a
+line a stage) and, last and at once, ``reply.json`` (a ``Reply``) or ``failure.json``
+(WorkerFailure).
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ import msgspec
 from opcheck.confine import Limits
 from opcheck.errors import OpcheckError
 from opcheck.targets.recorded import Recorded
-from opcheck.worker.protocol import CaptureRequest, WorkerFailure, WorkerReply, WorkerRequest
+from opcheck.worker.protocol import (
+    CaptureRequest,
+    FixReply,
+    FixRequest,
+    WorkerFailure,
+    WorkerReply,
+    WorkerRequest,
+)
+
+Request = WorkerRequest | CaptureRequest | FixRequest
+Reply = WorkerReply | Recorded | FixReply
 
 
 def start() -> int:
@@ -27,9 +37,7 @@ def start() -> int:
 
 
 def main(folder: Path) -> int:
-    request = msgspec.json.decode(
-        (folder / "request.json").read_bytes(), type=WorkerRequest | CaptureRequest
-    )
+    request: Request = msgspec.json.decode((folder / "request.json").read_bytes(), type=Request)
     try:
         reply = _answer(request, folder)
     except OpcheckError as error:
@@ -40,13 +48,17 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _answer(request: WorkerRequest | CaptureRequest, folder: Path) -> WorkerReply | Recorded:
+def _answer(request: Request, folder: Path) -> Reply:
     if isinstance(request, CaptureRequest):
         from opcheck.worker.capture import capture
 
         return capture(folder)
-    sys.path += (place for place in request.search_path if place not in sys.path)
-    from opcheck.worker.session import check
+    checked = request.check if isinstance(request, FixRequest) else request
+    sys.path += (place for place in checked.search_path if place not in sys.path)
+    from opcheck.worker.session import check, fix
+
+    if isinstance(request, FixRequest):
+        return fix(request, folder)
 
     return check(request, folder)
 

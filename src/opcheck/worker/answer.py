@@ -19,7 +19,7 @@ from opcheck import errors
 from opcheck.errors import OpcheckError, WorkerError
 from opcheck.graph.raw import RawFunction
 from opcheck.targets.recorded import Recorded
-from opcheck.worker.protocol import WorkerFailure, WorkerReply
+from opcheck.worker.protocol import FixReply, WorkerFailure, WorkerReply
 
 _MOST_BYTES = 256 * 2**20  # of an answer; 20,000 ops take about 10 MB
 _MOST_PROGRESS = 2**16
@@ -31,7 +31,7 @@ _TAIL = 2000  # bytes of log searched for a last word
 _LONGEST = 2000  # characters of a message
 _OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
-Reply = TypeVar("Reply", WorkerReply, Recorded)
+Reply = TypeVar("Reply", WorkerReply, Recorded, FixReply)
 
 
 def answer(folder: Path, code: int, reply_type: type[Reply]) -> Reply:
@@ -82,7 +82,7 @@ def _content(path: Path, limit: int) -> bytes | None:
     return content
 
 
-def _check_size(reply: WorkerReply | Recorded) -> None:
+def _check_size(reply: WorkerReply | Recorded | FixReply) -> None:
     if not isinstance(reply, WorkerReply):
         return
     functions = list(_functions(reply))

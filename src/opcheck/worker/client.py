@@ -25,7 +25,13 @@ from opcheck.errors import OpcheckError, WorkerTimeoutError
 from opcheck.targets.recorded import Recorded
 from opcheck.worker import answer
 from opcheck.worker.answer import Reply
-from opcheck.worker.protocol import CaptureRequest, WorkerReply, WorkerRequest
+from opcheck.worker.protocol import (
+    CaptureRequest,
+    FixReply,
+    FixRequest,
+    WorkerReply,
+    WorkerRequest,
+)
 
 _POLL = 0.05  # seconds
 _MOST = 4  # processes side by side; each holds a TensorFlow and the model
@@ -34,7 +40,7 @@ _INTERRUPTS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
-Request = WorkerRequest | CaptureRequest
+Request = WorkerRequest | CaptureRequest | FixRequest
 
 
 def run(
@@ -75,6 +81,16 @@ def capture(*, timeout: float, progress: Callable[[str], None] = lambda _: None)
         OpcheckError: as `run_all` gives.
     """
     (outcome,) = _ask((CaptureRequest(),), Recorded, timeout, progress)
+    if isinstance(outcome, OpcheckError):
+        raise outcome
+    return outcome
+
+
+def fix(
+    request: FixRequest, *, timeout: float, progress: Callable[[str], None] = lambda _: None
+) -> FixReply:
+    """Rewrite a model and save it; see `opcheck.worker.fix` for what it raises."""
+    (outcome,) = _ask((request,), FixReply, timeout, progress)
     if isinstance(outcome, OpcheckError):
         raise outcome
     return outcome
@@ -161,7 +177,8 @@ def _is_own_program(request: Request) -> bool:
 
 
 def _limits(request: Request, timeout: float) -> confine.Limits:
-    given = request.memory if isinstance(request, WorkerRequest) else None
+    checked = request.check if isinstance(request, FixRequest) else request
+    given = checked.memory if isinstance(checked, WorkerRequest) else None
     memory = int(given * confine.GIB) if given else confine.default_memory()
     return confine.Limits(os.getpid(), memory, timeout, network=_is_own_program(request))
 

@@ -66,6 +66,46 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     memory: float | None = None
 
 
+class FixRequest(msgspec.Struct, frozen=True, tag="fix"):
+    """Rewrite layers of the model of ``check`` for the target named ``target``; save it as
+    ``output``, whose ending says how. ``trouble``: the paths of layers, with the type of an op
+    there that is not on the accelerator."""
+
+    check: WorkerRequest
+    target: str
+    trouble: tuple[tuple[str, str], ...]
+    output: str
+
+
+class RewrittenLayer(msgspec.Struct, frozen=True):
+    """``rewrite`` names one of `opcheck.fixes.REWRITES`, or several joined by ``+``, or is
+    ``jit-compile-off``."""
+
+    path: str
+    class_name: str
+    rewrite: str
+
+
+class LeftLayer(msgspec.Struct, frozen=True):
+    """A layer that a rewrite would help and that is as it was; ``why``, and what to do by hand."""
+
+    path: str
+    class_name: str
+    why: str
+    advice: str
+
+
+class FixReply(msgspec.Struct, frozen=True):
+    """What was changed, and how far the outputs are apart on random input: the largest difference,
+    and the largest relative to the largest number of its output."""
+
+    changed: tuple[RewrittenLayer, ...]
+    left: tuple[LeftLayer, ...]
+    absolute: float
+    relative: float
+    notes: tuple[str, ...] = ()
+
+
 class DeviceLogEntry(msgspec.Struct, frozen=True, array_like=True):
     """One line of the placer's log."""
 

@@ -13,6 +13,8 @@ import msgspec
 from opcheck import emulator, targets
 from opcheck.errors import BuildError, MissingTensorFlowError, UsageError
 from opcheck.worker.protocol import (
+    FixReply,
+    FixRequest,
     Step,
     TracedStep,
     WorkerEnvironment,
@@ -66,6 +68,16 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     reply = _check(request, folder, progress, tf)
     here = msgspec.structs.replace(reply.environment, emulated=request.emulate)
     return msgspec.structs.replace(reply, environment=here)
+
+
+def fix(request: FixRequest, folder: Path) -> FixReply:
+    """Rewrite a model; see `opcheck.worker.fix`."""
+    progress = Progress(folder / "progress")
+    progress("importing TensorFlow")
+    import_tensorflow()
+    from opcheck.worker.fix import fixed
+
+    return fixed(request, progress)
 
 
 def _check(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from opcheck.cost import StepCost
 from opcheck.graph import LayerNode
 from opcheck.graph.types import Shape
 from opcheck.rules import RULES, PlacedOp, Subject
@@ -25,6 +27,7 @@ class OpCase(msgspec.Struct, forbid_unknown_fields=True):
     role: str = "forward"
     dtypes: dict[str, str | tuple[str, ...]] | None = None
     shape: Shape = (2, 64)
+    loops: tuple[str, ...] = ()
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +49,26 @@ class Case(msgspec.Struct, forbid_unknown_fields=True):
     source: dict[str, str] = {}
     environment: dict[str, str] = {}
     gaps: tuple[str, ...] = ()
+    crossings: int = 0
 
+
+COST = StepCost(
+    batch=2,
+    flops=0,
+    flops_accelerator=0,
+    flops_share=None,
+    bytes=0,
+    bytes_accelerator=0,
+    bytes_share=None,
+    unknown_ops=0,
+    unknown_loops=0,
+    partitions=1,
+    turns=0,
+    crossings=0,
+    crossing_bytes=0,
+    unknown_crossings=0,
+    most_expensive=(),
+)
 
 TABLES = {
     path.stem: msgspec.json.decode(path.read_bytes(), type=list[Case])
@@ -70,6 +92,8 @@ def test_case(code: str, case: Case, make_subject: Callable[..., Subject], place
         environment=case.environment,
         gaps=case.gaps,
     )
+    if case.crossings:
+        subject = replace(subject, cost=msgspec.structs.replace(COST, crossings=case.crossings))
     found = list(rule.check(subject))
     assert [(f.severity, f.layer, f.ops) for f in found] == [
         (e.severity, e.layer, e.ops) for e in case.findings
@@ -91,7 +115,7 @@ def test_every_rule_has_cases_with_and_without_a_finding() -> None:
 
 
 def _placed(op: OpCase, placed: Callable[..., PlacedOp]) -> PlacedOp:
-    return placed(
+    made = placed(
         op.id,
         op.op,
         op.verdict,
@@ -101,3 +125,4 @@ def _placed(op: OpCase, placed: Callable[..., PlacedOp]) -> PlacedOp:
         dtypes=op.dtypes,
         shape=op.shape,
     )
+    return replace(made, node=msgspec.structs.replace(made.node, loops=op.loops))

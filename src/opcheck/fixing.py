@@ -1,0 +1,102 @@
+"""``opcheck fix``: rewrite a model for a target, prove it, and put it in place, whole or not at
+all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from opcheck import loading, pipeline, targets, worker
+from opcheck.config import Options
+from opcheck.errors import CannotFixError, UsageError
+from opcheck.report import Report
+from opcheck.worker.protocol import FixReply, FixRequest
+
+ENDINGS = (".keras", ".h5")
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """``before`` and ``after`` are the reports on the two files."""
+
+    output: str
+    target: str
+    reply: FixReply
+    before: Report
+    after: Report
+
+
+def fix(
+    model: str,
+    target_spec: str,
+    output: str,
+    options: Options,
+    progress: Callable[[str], None],
+) -> Fixed:
+    """Write ``output``: ``model`` with the layers rewritten that no judgement is needed for.
+
+    Raises:
+        UsageError: ``output`` cannot be written or has the wrong ending.
+        CannotFixError: nothing to rewrite, other numbers, or no better than before.
+        OpcheckError: what a check of the model raises.
+    """
+    destination = _checked(model, output)
+    target = targets.resolve(target_spec, nearest=options.nearest)
+    source = loading.read(model)
+    if source.format not in ("hdf5", "keras"):
+        raise CannotFixError(
+            f"{model} is no .keras or .h5 file.", hint="opcheck check says what to do by hand."
+        )
+    checking = msgspec.structs.replace(options, evidence="predicted", baseline=None)
+    before = pipeline.check(source, (target.spec,), checking, progress)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".opcheck-fix-") as folder:
+        new = Path(folder) / destination.name
+        request = FixRequest(
+            pipeline.worker_request(source, options), target.spec, _trouble(before), str(new)
+        )
+        reply = worker.fix(request, timeout=options.timeout, progress=progress)
+        after = pipeline.check(str(new), (target.spec,), checking, progress)
+        if _trouble_left(after) > _trouble_left(before):
+            raise CannotFixError(
+                f"Rewritten, the model would do no better on {target.label}.",
+                hint="Nothing was written. Please report it with the model's config.",
+            )
+        os.replace(new, destination)  # noqa: PTH105 - whole or not at all
+    return Fixed(output, target.label, reply, before, after)
+
+
+def _trouble_left(report: Report) -> tuple[int, int]:
+    """How many ops fail, and how many leave the accelerator and matter: fewer of the first is
+    better, however many there are of the others."""
+    summaries = [result.summary for result in report.results]
+    return sum(s.fails for s in summaries), sum(s.matter for s in summaries)
+
+
+def _trouble(report: Report) -> tuple[tuple[str, str], ...]:
+    """The layers with ops off the accelerator, however cheap, and those ops' types."""
+    return tuple(
+        dict.fromkeys(
+            (op.layer, op.op)
+            for result in report.results
+            for op in result.ops
+            if op.layer is not None and op.verdict not in ("accelerator", "unknown")
+        )
+    )
+
+
+def _checked(model: str, output: str) -> Path:
+    destination = Path(output)
+    if destination.suffix not in ENDINGS:
+        raise UsageError(f"-o {output} must end in {' or '.join(ENDINGS)}.")
+    if not destination.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {destination.parent}.")
+    if destination.is_dir() or not os.access(destination.parent, os.W_OK):
+        raise UsageError(f"{output} cannot be written.")
+    if destination.exists() and Path(model).resolve() == destination.resolve():
+        raise UsageError(f"-o {output} would overwrite the model.")
+    return destination.resolve()
