@@ -100,7 +100,15 @@ def unit(session: nox.Session) -> None:
     """Without TensorFlow and without the extras: the command must work on the core alone."""
     session.install("--editable", ".[test]")
     session.run("python", "-c", MUST_LACK_TENSORFLOW)
-    session.run("pytest", "tests/unit", "tests/plugin", *session.posargs)
+    session.run("pytest", "tests/unit", "tests/plugin", "tests/hostile", *session.posargs)
+
+
+@nox.session(python="3.11", allow_parallel=True)
+def fuzz(session: nox.Session) -> None:
+    """Twenty seconds of coverage-guided fuzzing; `-- -max_total_time=3600 FOLDER` for an hour."""
+    session.install("--editable", ".[test]", "atheris>=3")
+    arguments = session.posargs or ["-max_total_time=20", "-seed=1"]
+    session.run("python", "tests/hostile/fuzz.py", *arguments)
 
 
 @nox.session(python="3.11", allow_parallel=True)
