@@ -143,8 +143,7 @@ def test_large_and_odd_configs(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "cyclic.keras", "w") as archive:
         archive.writestr("config.json", _cyclic())
     found = outcome(tmp_path / "cyclic.keras")
-    assert isinstance(found, ModelSource)
-    assert [layer.path for layer in found.layers] == ["a", "b"]
+    assert "feed one another in a circle: " in str(found)
 
 
 def _garbage(folder: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
 from opcheck.loading.safe_config import config_hazards
 from opcheck.loading.types import Hazard
+from opcheck.loading.wiring import check_wiring
 
 
 class StoredModel(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ def model_from_config(
     """List the layers and hazards of a Keras config. Raises UnreadableModelError if it is none."""
     if not configs.is_object(root):
         raise UnreadableModelError(f"{path} holds JSON that is not the config of a Keras model.")
+    check_wiring(root)
     architecture = json.dumps(root)
     training_text = None if training is None else json.dumps(training)
     layers = configs.layer_nodes(root, keras_classes(), keras_version)
