@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from opcheck.confine import environment
 from opcheck.fixes import REWRITES
 from opcheck.targets import resolve
-from opcheck.worker.client import _environment
 
 from .conftest import KERAS, TENSORFLOW
 
@@ -25,7 +26,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("fixes")
     done = subprocess.run(
         [sys.executable, str(WORKER), TARGET, str(folder)],
-        env={**_environment(), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=environment(os.environ) | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
         check=False,
