@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from opcheck.installed import default_targets
 from opcheck.loading.types import ModelSource
 from opcheck.report import Inspection, Report, Result, baseline, build, gate
 from opcheck.rules import PlacedOp, Subject, severities
+from opcheck.rules.versions import emulated_beside
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
     InputSpec,
@@ -77,7 +78,7 @@ def check(
         for step in replies[target.spec].steps
     ]
     here = _as_here(replies[chosen[0].spec])
-    report = build.report(source, here, chosen, results, traces.notes)
+    report = build.report(source, here, chosen, results, traces.notes + _beside(chosen, replies))
     return gate.judge(report, options, accepted)
 
 
@@ -97,6 +98,12 @@ def worker_request(
         memory=options.memory,
         log_folder=str(log_folder) if log_folder is not None else None,
     )
+
+
+def _beside(chosen: Sequence[Target], replies: Mapping[str, WorkerReply]) -> tuple[str, ...]:
+    """Which TensorFlow the emulated devices ran beside, where that is worth a word."""
+    found = (emulated_beside(replies[t.spec].environment, t) for t in chosen)
+    return tuple(dict.fromkeys(note for note in found if note is not None))
 
 
 def _search_path(source: ModelSource, options: Options) -> tuple[str, ...]:

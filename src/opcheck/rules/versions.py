@@ -47,6 +47,22 @@ def mismatches(environment: WorkerEnvironment, target: Target) -> tuple[Mismatch
     return tuple(found)
 
 
+def emulated_beside(environment: WorkerEnvironment, target: Target) -> str | None:
+    """A sentence on a run on an emulated device beside another minor TensorFlow than its kernels'.
+
+    Only where the target supports that one as well: `mismatches` tells of the others.
+    """
+    here, core = Version(environment.tensorflow), Version(target.tensorflow)
+    if environment.emulated is None or here.release[:2] == core.release[:2]:
+        return None
+    if any(mismatch.package == "TensorFlow" for mismatch in mismatches(environment, target)):
+        return None
+    return (
+        f"{target.label} was emulated beside TensorFlow {here}, with the kernels that it has "
+        f"beside {core}: the op sets may differ."
+    )
+
+
 def supported_words(specifiers: tuple[str, ...]) -> str:
     """``2.18 or 2.19`` for ``==2.18.*`` and ``==2.19.*``; any of them will do."""
     return " or ".join(s.removeprefix("==").removesuffix(".*") for s in specifiers)

@@ -71,7 +71,6 @@ def _small_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[WorkerRequest]]:
     """Call it with the reply that the worker is to give; returns the requests it was sent."""
     source = ModelSource("m.h5", "hdf5", "00" * 32, "2.10.0", None, (), ())
-    environment = WorkerEnvironment("3.11.7", "Linux", "x86_64", "2.18.1", "3.6.0", "keras")
     requests: list[WorkerRequest] = []
 
     def set_up(
@@ -80,8 +79,11 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[WorkerRequest]
         accelerators: tuple[tuple[str, str], ...] = (),
         on_cpu: tuple[TracedStep, ...] | None = None,
         broken: OpcheckError | None = None,
+        tensorflow: str = "2.18.1",
     ) -> list[WorkerRequest]:
         """``on_cpu``: the steps without an emulated device; ``broken``: what that device gives."""
+
+        environment = WorkerEnvironment("3.11.7", "Linux", "x86_64", tensorflow, "3.6.0", "keras")
 
         def run(request: WorkerRequest, **_: object) -> WorkerReply:
             requests.append(request)
@@ -259,6 +261,30 @@ def test_without_the_device_traced_means_emulated(
     ]
     assert [result.evidence for result in report.results] == ["emulated"] * 2
     assert report.environment.accelerators == ()
+    assert report.environment.notes == ()  # TensorFlow is the one these kernels are of
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "evidence", "told"),
+    [
+        ("2.19.1", "traced", True),
+        ("2.19.1", "predicted", False),  # nothing was emulated
+        ("2.18.0", "traced", False),  # another patch of the same minor
+        ("2.21.0", "traced", False),  # OPC302 tells it
+    ],
+)
+def test_which_tensorflow_an_emulated_device_ran_beside(
+    tensorflow: str, evidence: str, told: bool, worker: Callable[..., list[WorkerRequest]]
+) -> None:
+    worker(step("Relu"), accelerators=(("GPU", "METAL"),), tensorflow=tensorflow)
+    report = pipeline.check("m.h5", ["metal@1.2.0"], Options(evidence=evidence))
+    notes = (
+        f"metal@1.2.0 was emulated beside TensorFlow {tensorflow}, with the kernels that it has "
+        "beside 2.18.1: the op sets may differ.",
+    )
+    assert report.environment.notes == (notes if told else ())
+    codes = {finding.code for result in report.results for finding in result.findings}
+    assert ("OPC302" in codes) == (tensorflow == "2.21.0")
 
 
 def stopped(*op_types: str, error: str, **more: object) -> TracedStep:
