@@ -134,6 +134,12 @@ vpinsrq $0x0,(%rsi),%xmm1,%xmm2  c4e3f1221600
 vpinsrb $0x7,%edx,%xmm1,%xmm2  c4e37120d207
 vpinsrw $0x7,%edx,%xmm1,%xmm2  c5f1c4d207
 vptest %xmm1,%xmm2  c4e27917d1
+vptest %ymm1,%ymm2  c4e27d17d1
+vptest %ymm1,%ymm1  c4e27d17c9
+vptest (%rsi),%ymm2  c4e27d1716
+vxorps %xmm0,%xmm0,%xmm0; vptest %ymm0,%ymm0  c5f857c0c4e27d17c0
+vmovdqa %xmm1,%xmm2; vptest %ymm2,%ymm2  c5f96fd1c4e27d17d2
+vxorps %xmm0,%xmm0,%xmm0; vinsertf128; vptest %ymm1,%ymm1  c5f857c0c4e37518c800c4e27d17c9
 vpmovzxbw %xmm1,%xmm2  c4e27930d1
 vpmovsxdq (%rsi),%xmm2  c4e2792516
 vcvtdq2ps %ymm1,%ymm2  c5fc5bd1

@@ -36,7 +36,7 @@ _COMPARISONS = {(1, 0x2E), (1, 0x2F), (2, 0x17)}
 _GENERAL_RM = {(1, 0x2A), (1, 0x6E), (1, 0x7E), (1, 0xC4), (3, 0x20), (3, 0x22)} | _EXTRACTS
 _GENERAL_REG = {(1, 0x2C), (1, 0x2D), (1, 0x50), (1, 0xC5), (1, 0xD7)}
 _SHIFTS = {(1, 0x71), (1, 0x72), (1, 0x73)}  # by an immediate; `other` is where the result goes
-_NOT_BY_LANE = {(1, 0x50), (1, 0x5A), (1, 0xD7), (1, 0xE6), (2, 0x17)} | {
+_NOT_BY_LANE = {(1, 0x50), (1, 0x5A), (1, 0xD7), (1, 0xE6)} | {
     (2, o) for o in (*range(0x20, 0x26), *range(0x30, 0x36))
 }
 _NO_SSE_TWIN = (
@@ -143,7 +143,7 @@ class Avx:
         modrm = rm | (i.reg & 7 if shifts else _REG_GENERAL if general_reg else 0) << 3
         code = _PREFIX[i.prefix] + (b"\x48" if i.wide else b"") + _MAP[i.key[0]] + opcode
         code += bytes([modrm]) + i.immediate
-        vector = 0
+        vector, flags = 0, -1
         for lane in (0, 1) if i.double else (0,):
             memory = b"" if i.address is None else self._read(i.address + 16 * lane, 16)
             after = self._sse.run(
@@ -155,10 +155,11 @@ class Avx:
             )
             if stores and i.address is not None:
                 self._uc.mem_write(i.address + 16 * lane, after.memory[: len(memory)])
+            flags &= after.flags  # VPTEST: zero, or covered, is what both lanes are
             in_second = shifts or (stores and not merges)
             vector |= (after.second if in_second else after.first) << 128 * lane
         if i.key in _COMPARISONS:
-            self._uc.reg_write(x86.UC_X86_REG_EFLAGS, after.flags)
+            self._uc.reg_write(x86.UC_X86_REG_EFLAGS, flags)
         elif general_reg:
             self._uc.reg_write(_GENERAL[i.reg], after.general_reg)
         elif stores and general_rm:
