@@ -56,10 +56,10 @@ def assert_no_fallback(
     allow: Iterable[str] = (),
     options: Options = _DEFAULTS,
 ) -> Report:
-    """As ``assert_supported``, and warnings count too: only bookkeeping may run on the CPU."""
+    """As ``assert_supported``, and warnings on ops count too: only bookkeeping may leave."""
     __tracebackhide__ = True
     options = msgspec.structs.replace(_stepping(options, step), fail_on="warning")
-    report = _allowing(report_of(model, target, options=options), allow, options)
+    report = _on_ops(_allowing(report_of(model, target, options=options), allow, options))
     if not report.verdict.passed:
         raise AssertionError(failure.gate_failed(report, "leaves the accelerator", Style()))
     return report
@@ -130,6 +130,17 @@ def _allowing(report: Report, allow: Iterable[str], options: Options) -> Report:
     return msgspec.structs.replace(
         judged, verdict=msgspec.structs.replace(judged.verdict, notes=unused)
     )
+
+
+def _on_ops(report: Report) -> Report:
+    """Without the failures of findings that name no op: other versions are no fallback."""
+    opless = {f.fingerprint for r in report.results for f in r.findings if not f.ops}
+    failures = tuple(
+        f for f in report.verdict.failures if f.kind != "finding" or f.fingerprint not in opless
+    )
+    passed = bool(report.results) and not failures
+    verdict = msgspec.structs.replace(report.verdict, failures=failures, passed=passed)
+    return msgspec.structs.replace(report, verdict=verdict)
 
 
 def _ignores(name: str, report: Report) -> list[Ignore]:

@@ -85,7 +85,12 @@ def test_a_configuration(text: str, tmp_path: Path) -> None:
 
 def test_the_table_of_extras() -> None:
     shown = set(re.findall(r"^\| `(\w+)` \| ", README, re.MULTILINE))
-    assert shown == set(metadata("opcheck").get_all("Provides-Extra")) - {"dev", "docs", "test"}
+    assert shown == set(metadata("opcheck").get_all("Provides-Extra")) - {
+        "browser",
+        "dev",
+        "docs",
+        "test",
+    }
     assert "pip install 'opcheck[tf]'" in README
 
 

@@ -55,17 +55,32 @@ def test_no_fallback_counts_warnings_too(run: Run) -> None:
     source = """
         import opcheck
 
-        ALLOW = ["Einsum", "Pack", "Gate", "Lambda", "ResourceGather"]
+        codes = ("OPC101", "OPC103", "OPC104", "OPC201")
+        ignore = tuple(opcheck.Ignore(code=code, reason="known") for code in codes)
+        OPTIONS = opcheck.Options(step="training", ignore=ignore)
 
         def test_supported():
-            opcheck.assert_supported("m.h5", "metal@1.2.0", step="training", allow=ALLOW)
+            opcheck.assert_supported("m.h5", "metal@1.2.0", options=OPTIONS)
 
         def test_no_fallback():
-            opcheck.assert_no_fallback("m.h5", "metal@1.2.0", step="training", allow=ALLOW)
+            opcheck.assert_no_fallback("m.h5", "metal@1.2.0", options=OPTIONS)
     """
     result = run(source)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["E*ResourceSparseApplyAdam*"])
+    result.stdout.fnmatch_lines(["E*warning*OPC141*embedding:*"])
+
+
+def test_another_version_is_no_fallback(run: Run) -> None:
+    """The canonical report warns that its graph is of another TensorFlow than DirectML's."""
+    source = """
+        import opcheck
+
+        def test_it():
+            allow = ["Einsum", "CudnnRNNV3"]
+            target = "directml@0.4.0"
+            opcheck.assert_no_fallback("m.h5", target, step="inference", allow=allow)
+    """
+    run(source).assert_outcomes(passed=1)
 
 
 def test_a_layer(run: Run) -> None:

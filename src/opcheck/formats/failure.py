@@ -14,10 +14,12 @@ def gate_failed(report: Report, what: str, style: Style) -> str:
     """``mnist.keras is not supported``, then why. What was let pass is left out."""
     results = tuple(gate.counting(result) for result in report.results)
     counting = msgspec.structs.replace(report, results=results)
+    opless = {f.fingerprint for r in results for f in r.findings if not f.ops}
+    others = (f for f in report.verdict.failures if f.kind != "finding" or f.fingerprint in opless)
     sections = [
         [f"{printable(report.model.path)} {what} ({text.conclusion(report)[0].rstrip('.')})"],
         [f"  {text.verdict_sentence(result)}" for result in report.results],
-        [f"  {printable(f.message)}" for f in report.verdict.failures if f.kind != "finding"],
+        [f"  {printable(message)}" for message in dict.fromkeys(f.message for f in others)],
         *_ops(counting, style),
     ]
     return "\n".join("\n".join(lines) for lines in sections if lines)

@@ -37,6 +37,12 @@ def _without(struct: msgspec.Struct, *names: str) -> dict[str, object]:
     return {k: v for k, v in msgspec.structs.asdict(struct).items() if k not in names}
 
 
+_READING = (
+    "The plugin's own ops and kernels. macOS: the versions that have different ones, each and "
+    "newer. metal@1.1.0,macos=12,arch=arm64,tensorflow=2.17 picks."
+)
+
+
 def render(known: Known, style: Style) -> str:
     """First one line a target, then what its kernels were recovered from."""
     rows = []
@@ -44,18 +50,17 @@ def render(known: Known, style: Style) -> str:
         own = sources(target.registry)
         rows.append(
             (
-                target.label,
-                target.arch or "any",
-                ", ".join(f"{version}+" for version in target.os_versions) or "-",
+                f"{target.label} {target.arch or ''}".rstrip(),
+                ", ".join(reversed(target.os_versions)) or "-",
                 ", ".join(pairing.tensorflow for pairing in target.pairings),
                 " or ".join(sorted({str(pairing.keras_major) for pairing in target.pairings})),
                 str(sum(each.ops for each in own)),
                 str(sum(each.kernels for each in own)),
             )
         )
-    headers = ("target", "arch", "macOS", "TF", "Keras", "ops", "kernels")
+    headers = ("target", "macOS", "TF", "Keras", "ops", "kernels")
     lines = table(headers, rows, width=style.width, wrap={"TF": 1})
-    lines += ["", "The plugin's ops and kernels; metal@1.1.0,tensorflow=2.17 picks a TensorFlow."]
+    lines += ["", *paragraph(_READING, width=style.width)]
     for target in known:
         lines += ["", f"{target.label} {target.arch or ''}".rstrip()]
         lines += _recovered(sources(target.registry))
