@@ -34,6 +34,9 @@ TENSORFLOWS: dict[str, tuple[list[str], list[str]]] = {
     "2.21": (["tensorflow-cpu==2.21.*", "keras>=3"], ["tf_keras==2.21.*"]),
 }
 
+# Where TensorBoard opens the profiles as well.
+PROFILED = "2.18-py3.12"
+
 # Every Python that opcheck supports, each TensorFlow with one it was made for. 3.11 with 2.18 is
 # what `make test` runs on a fresh machine.
 PAIRS = [
@@ -75,7 +78,8 @@ def lint(session: nox.Session) -> None:
 def tf(session: nox.Session, tensorflow: str) -> None:
     """The worker with real TensorFlow."""
     _install_tensorflow(session, tensorflow)
-    session.install("--editable", ".[test]")
+    profiled = session.name.endswith(f"({PROFILED})")
+    session.install("--editable", ".[test,profile]" if profiled else ".[test]")
     session.run("pytest", "tests/tf", *session.posargs)
 
 

@@ -1,12 +1,19 @@
-"""`opcheck trace`: what it writes, read back with TensorFlow's own readers."""
+"""`opcheck trace`: what it writes, read back with TensorFlow's own readers and TensorBoard."""
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -78,3 +85,59 @@ def test_the_report_has_the_times(folder: Path) -> None:
         assert all(cost["self_time_ns"] > 0 for cost in products)
         assert {cost["self_time_device"] for cost in products} == {"CPU"}
         assert result["disagreements"] == []
+
+
+@pytest.fixture
+def profiler(folder: Path) -> Iterator[Callable[..., Any]]:
+    """What TensorBoard's profile tab asks its server for, by route and parameters."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    opener = build_opener(ProxyHandler({}))
+    assert server.stderr is not None
+    log = folder.parent / "tensorboard.log"
+    with log.open("w") as file:
+        for line in server.stderr:
+            file.write(line)
+            if found := re.search(r"TensorBoard \S+ at (http://127.0.0.1:\d+)/", line):
+                break
+    assert found, log.read_text()
+
+    def ask(route: str, **parameters: str) -> Any:
+        url = f"{found[1]}/data/plugin/profile/{route}?{urlencode(parameters)}"
+        with opener.open(url) as response:
+            data = response.read()
+            zipped = response.headers.get("Content-Encoding") == "gzip"
+        return json.loads(gzip.decompress(data) if zipped else data)
+
+    try:
+        yield ask
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorboard_plugin_profile") is None,
+    reason="needs the extra `profile`",
+)
+def test_tensorboard_opens_the_profile(profiler: Callable[..., Any]) -> None:
+    runs = {run.rpartition("/")[0]: run for run in profiler("runs")}
+    assert set(runs) == {f"{TARGET}/inference", f"{TARGET}/training"}
+    for run in runs.values():
+        tools = {tool.rstrip("^@"): tool for tool in profiler("run_tools", run=run)}
+        assert {"overview_page", "framework_op_stats", "trace_viewer"} <= set(tools)
+        (host,) = profiler("hosts", run=run, tag=tools["framework_op_stats"])
+        overview, operations, events = (
+            profiler("data", run=run, tag=tools[tool], host=host["hostname"])
+            for tool in ("overview_page", "framework_op_stats", "trace_viewer")
+        )
+        assert overview
+        column = [each["id"] for each in operations[0]["cols"]].index("type")
+        kinds = {row["c"][column]["v"] for row in operations[0]["rows"]}
+        assert any("MatMul" in kind for kind in kinds)
+        assert any("MatMul" in event["name"] for event in events["traceEvents"])

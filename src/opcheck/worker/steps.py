@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from opcheck.worker.accelerated import pretended_gpu, variables_there
 from opcheck.worker.device_log import read_device_log
-from opcheck.worker.embeddings import index_bounds
+from opcheck.worker.embeddings import gathers, index_bounds
 from opcheck.worker.inputs import Inputs, example, filled
 from opcheck.worker.messages import failed_op, first_line, refused
 from opcheck.worker.protocol import OpTime, Step, TracedStep
@@ -30,8 +30,9 @@ class StepFunction:
     """``make`` gives a fresh Python function; ``specs`` are its arguments' (nested) TensorSpecs.
 
     ``recording`` is the context in which to trace; it gives the Embedding lookups there were
-    (see `index_bounds`). ``labels`` says which arguments are labels; ``names`` are those of the
-    inputs in the others, in order. ``outputs`` calls the model, whose outputs labels must fit.
+    (see `index_bounds`), or ``None`` where only the graph tells. ``labels`` says which arguments
+    are labels; ``names`` are those of the inputs in the others, in order. ``outputs`` calls the
+    model, whose outputs labels must fit.
     """
 
     step: Step
@@ -69,7 +70,8 @@ def trace(
         with function.recording() as lookups:
             concrete = _concrete(function)
         executed_graph = raw_graph(concrete, moved=variables_there())
-    arguments = _arguments(function, inputs, index_bounds(concrete.inputs, lookups or ()))
+    lookups = gathers(concrete.graph) if lookups is None else lookups
+    arguments = _arguments(function, inputs, index_bounds(concrete.inputs, lookups))
     _flush()
     offset = log.stat().st_size
     times: tuple[OpTime, ...] = ()
