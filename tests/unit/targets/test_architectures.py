@@ -15,16 +15,15 @@ from opcheck.targets.index import DATA
 _PADDINGS = {("MirrorPad", "float32"), ("MirrorPadGrad", "float32")}
 _ARGUMENTS = {(op, dtype) for op in ("ArgMax", "ArgMin") for dtype in ("float32", "int32")}
 ASK_ON_INTEL = {
+    "metal-0.2.0": _PADDINGS,
     "metal-0.3.0": _PADDINGS | _ARGUMENTS,
     "metal-0.4.0": _PADDINGS | _ARGUMENTS,
 }
 # It came to the arm64 library one version later, in 0.5.0.
 INTEL_ALONE = {"metal-0.4.0": {"GatherNd": 4}}
 
-# After 1.0.0 Apple made no wheels for Intel; the oldest are without a core so far.
-APPLE_SILICON_ALONE = {"metal-1.0.1", "metal-1.1.0", "metal-1.2.0"} | {
-    f"metal-{version}" for version in ("0.1.0", "0.1.1", "0.1.2", "0.2.0")
-}
+# After 1.0.0 Apple made no wheels for Intel.
+APPLE_SILICON_ALONE = {"metal-1.0.1", "metal-1.1.0", "metal-1.2.0"}
 
 
 def names(pattern: str, arch: str) -> list[str]:
