@@ -35,7 +35,7 @@ TENSORFLOWS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 # Where TensorBoard opens the profiles as well.
-PROFILED = "2.18-py3.12"
+PROFILED = "2.18-py3.11"
 
 # Every Python that opcheck supports, each TensorFlow with one it was made for. 3.11 with 2.18 is
 # what `make test` runs on a fresh machine.
