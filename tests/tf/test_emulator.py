@@ -296,7 +296,8 @@ def test_a_wrong_registry_gives_no_device(
 import os, sys
 import tensorflow as tf
 from tensorflow.python.framework.load_library import load_pluggable_device_library
-from opcheck.emulator.build import build, cache_dir
+from opcheck.cache import cache_dir
+from opcheck.emulator.build import build
 os.environ["OPCHECK_EMULATOR_REGISTRY"] = sys.argv[1]
 os.dup2(1, 2)
 load_pluggable_device_library(str(build(cache_dir())))

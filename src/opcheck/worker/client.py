@@ -169,10 +169,13 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _is_own_program(request: Request) -> bool:
-    """A function of the user's makes the model: nothing here comes from a file of unknown origin.
+    """Nothing here comes from a file of unknown origin, and any variable may be needed.
 
-    It may download weights, and need any variable.
+    A function of the user's makes the model, and may download weights; or the plugin that is
+    installed here is asked for its kernels.
     """
+    if isinstance(request, CaptureRequest):
+        return True
     return isinstance(request, WorkerRequest) and request.source.format == "factory"
 
 
