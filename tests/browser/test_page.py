@@ -60,7 +60,7 @@ def test_a_click_on_a_layer_shows_its_ops(page: Chrome) -> None:
     assert "0 FLOPs, unknown for 4 ops" in details.text
     assert details.text.count("Einsum_") == 4
     assert "tensorflow-metal registers no Einsum" in details.text
-    assert "write the product with tf.matmul" in details.text
+    assert "return_attention_scores=True" in details.text  # what to do
     assert row(page, ATTENTION).get_attribute("aria-selected") == "true"
 
 
