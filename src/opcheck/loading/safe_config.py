@@ -191,6 +191,11 @@ class _Rewriter:
 
     def _config(self, layer: JsonObject, path: str | None) -> JsonObject:
         inner = dict(configs.config(layer))
+        if configs.is_object(inner):  # no layer's config names a class: nothing vouches for it
+            raise RefusedModelError(
+                f"The config of {path or 'the model'} is a {describe(inner)} itself, "
+                "which Keras never writes."
+            )
         known = self._outputs_below(inner)
         below: dict[int, JsonObject] = {}
         for child in configs.children(layer):
