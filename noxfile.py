@@ -77,9 +77,9 @@ def lint(session: nox.Session) -> None:
 @nox.parametrize("python,tensorflow", PAIRS)
 def tf(session: nox.Session, tensorflow: str) -> None:
     """The worker with real TensorFlow."""
-    _install_tensorflow(session, tensorflow)
     profiled = session.name.endswith(f"({PROFILED})")
-    session.install("--editable", ".[test,profile]" if profiled else ".[test]")
+    extras = "test,profile" if profiled else "test"
+    _install_beside(session, tensorflow, "--editable", f".[{extras}]")
     session.run("pytest", "tests/tf", *session.posargs)
 
 
@@ -94,8 +94,7 @@ def directml(session: nox.Session) -> None:
 @nox.parametrize("python,tensorflow,targets", APPLICATIONS)
 def applications(session: nox.Session, tensorflow: str, targets: str) -> None:
     """All of keras.applications on emulated devices: hours. `-- --models NAME...` for some."""
-    _install_tensorflow(session, tensorflow)
-    session.install("--editable", ".[test]")
+    _install_beside(session, tensorflow, "--editable", ".[test]")
     session.run("python", "tests/tf/applications.py", *targets.split(), *session.posargs)
 
 
@@ -136,13 +135,12 @@ def browser(session: nox.Session) -> None:
 @nox.session(python=list(PYTHONS[:3]), allow_parallel=True)
 def functional(session: nox.Session) -> None:
     """The built wheel and its command, as users get them."""
-    _install_tensorflow(session, DEFAULT_TENSORFLOW)
     dist = Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", ".", "-w", str(dist))
     (wheel,) = dist.glob("opcheck-*.whl")
+    _install_beside(session, DEFAULT_TENSORFLOW, f"{wheel}[test]")
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.install(f"{wheel}[test]")
     session.run("pytest", "tests/functional", *session.posargs)
 
 
@@ -179,8 +177,13 @@ def _install_chromium(session: nox.Session) -> None:
     session.run(*install, "chromium", "chromium-driver", external=True, silent=True)
 
 
-def _install_tensorflow(session: nox.Session, tensorflow: str) -> None:
+def _install_beside(session: nox.Session, tensorflow: str, *packages: str) -> None:
+    """These packages and that TensorFlow, resolved as one.
+
+    One after the other, pip would let a package of today (pandas 3) take NumPy 2 from under a
+    TensorFlow that needs NumPy 1, and only warn.
+    """
     requirements, alone = TENSORFLOWS[tensorflow]
-    session.install(*requirements)
+    session.install(*requirements, *packages)
     if alone:
         session.install("--no-deps", *alone)
