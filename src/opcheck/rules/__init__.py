@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
 from opcheck.rules.base import Rule
-from opcheck.rules.fingerprints import told_apart
+from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.opc101_no_kernel import NoKernel
 from opcheck.rules.opc102_dtype import DtypeNotRegistered
 from opcheck.rules.opc103_pulled_to_cpu import PulledToCpu
@@ -67,5 +72,17 @@ RULES: tuple[Rule, ...] = (
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
     """What every rule has to say about one step on one target, the worst first."""
-    found = told_apart(finding for rule in RULES for finding in rule.check(subject))
+    found = _told_apart(finding for rule in RULES for finding in rule.check(subject))
     return tuple(sorted(found, key=lambda finding: WORST_FIRST.index(finding.severity)))
+
+
+def _told_apart(found: Iterable[Finding]) -> Iterator[Finding]:
+    """The second finding of a fingerprint gets another one, and so on."""
+    seen: Counter[str] = Counter()
+    for finding in found:
+        seen[finding.fingerprint] += 1
+        nth = seen[finding.fingerprint]
+        if nth > 1:
+            other = fingerprint(finding.fingerprint, str(nth))
+            finding = msgspec.structs.replace(finding, fingerprint=other)
+        yield finding

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-
-import msgspec
 
 if TYPE_CHECKING:
     from opcheck.graph import LayerNode
-    from opcheck.rules.types import Finding
 
 _FUNCTIONAL = "model"  # what Keras 2 calls a Functional model that was given no name
 
@@ -43,15 +39,3 @@ def snake_case(class_name: str) -> str:
     """The name that Keras gives a layer of the class (keras/src/utils/naming.py)."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The second finding of a fingerprint gets another one, and so on."""
-    seen: Counter[str] = Counter()
-    for finding in findings:
-        seen[finding.fingerprint] += 1
-        nth = seen[finding.fingerprint]
-        if nth > 1:
-            other = fingerprint(finding.fingerprint, str(nth))
-            finding = msgspec.structs.replace(finding, fingerprint=other)
-        yield finding
