@@ -113,7 +113,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
     if words[0] not in (*_COMMANDS, "-h", "--help", "--version"):
         _refuse_misspelt(words[0])
         words = [check.NAME, *words]
-    return parser().parse_args(words)
+    return parser().parse(words)
 
 
 def _refuse_misspelt(word: str) -> None:

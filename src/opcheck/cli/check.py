@@ -20,29 +20,32 @@ NAME = "check"
 _DESCRIPTION = """\
 Report which ops of a model leave the accelerator on each target, and why.
 
-MODEL is a .h5, .keras or .pb file, a SavedModel folder, or package.module:function.
-A target is PLUGIN[@VERSION][,macos=N][,arch=ARCH][,tensorflow=N]: metal, directml@0.4.0,
-metal@1.2.0,macos=12.
-Without -t: this machine's accelerator when it has one, otherwise metal and directml.
+MODEL is a .h5, .keras or .pb file, a SavedModel folder, or
+package.module:function.
+TARGET is PLUGIN[@VERSION][,macos=N][,arch=ARCH][,tensorflow=N]: metal,
+directml@0.4.0, metal@1.2.0,macos=12. Without -t: this machine's accelerator
+when it has one, otherwise metal and directml.
 
-Exit codes: 0 passed, 1 the gate failed, 2 could not check or incomplete, 3 wrong usage."""
+Exit codes: 0 passed, 1 the gate failed, 2 could not check or incomplete,
+3 wrong usage."""
 
 
 def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         NAME, help="check a model against targets", description=_DESCRIPTION
     )
-    checking.add_model(parser)
+    parser.usage = "%(prog)s MODEL [-t TARGET]... [options]"
     checking.add(parser)
+    checking.add_model(parser)
     baselines = parser.add_mutually_exclusive_group()
     baselines.add_argument(
-        "--baseline", metavar="FILE", help="of accepted findings: only what is new fails"
+        "--baseline", metavar="FILE", help="accepted findings: only what is new fails"
     )
     baselines.add_argument(
         "--write-baseline",
         metavar="FILE",
         dest="new_baseline",
-        help="accept what is found now: write it there",
+        help="accept what is found now, and write it there",
     )
     outputs.add_options(parser, FORMATS)
 

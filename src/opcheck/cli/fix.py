@@ -28,7 +28,7 @@ def add(subparsers: Subparsers) -> None:
         NAME, help="rewrite layers that leave the accelerator", description=_DESCRIPTION
     )
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("-t", "--target", required=True)
+    parser.add_argument("-t", "--target", required=True, metavar="TARGET")
     parser.add_argument(
         "-o", "--output", required=True, metavar="FIXED", help="a .keras or .h5 file"
     )

@@ -19,15 +19,18 @@ NAME = "graph"
 _DESCRIPTION = """\
 Draw the graph of a model's layers as SVG, for documents.
 
-With -t the model is checked and the layers are coloured by what leaves the accelerator; options
-that are not given here come from the configuration. Without -t the graph is that of the stored
-config, and TensorFlow is not needed. A JSON report is drawn as it is."""
+With -t the model is checked and the layers are coloured by what leaves the
+accelerator; options that are not given here come from the configuration.
+Without -t the graph is that of the stored config, and TensorFlow is not
+needed. A JSON report is drawn as it is."""
 
 
 def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(NAME, help="draw the layers as SVG", description=_DESCRIPTION)
     parser.add_argument("model", metavar="MODEL", help="as for check, or a JSON report")
-    parser.add_argument("-t", "--target", dest="target", help="colour by this target")
+    parser.add_argument(
+        "-t", "--target", dest="target", metavar="TARGET", help="colour by this target"
+    )
     parser.add_argument(
         "--step",
         choices=("inference", "training"),

@@ -15,9 +15,12 @@ NAME = "merge"
 _DESCRIPTION = """\
 Join JSON reports of one model, made on several machines, into one.
 
-Where two hold the same step on the same target, what was observed counts before what was emulated,
-and that before what was predicted; ops that they judge differently are listed as disagreements. The
-gate judges the whole again, by the configuration here."""
+Where two hold the same step on the same target, what was observed counts
+before what was emulated, and that before what was predicted; ops that they
+judge differently are listed as disagreements. The gate judges the whole
+again, by the configuration here.
+
+Exit codes are those of `opcheck check`."""
 
 
 def add(subparsers: Subparsers) -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from opcheck.cli.parser import Parser
 from opcheck.errors import UsageError
 from opcheck.formats import Style
+from opcheck.formats.numbers import count
 from opcheck.formats.output import STDOUT, check_writable, write
 
 _WIDTH = 100  # columns, where there is no terminal to ask
@@ -35,7 +36,8 @@ def add_options(parser: Parser, formats: Collection[str]) -> None:
         action="append",
         choices=tuple(formats),
         dest="formats",
-        help="how to write the report (default: text); may be repeated, each with its own -o",
+        metavar="FORMAT",
+        help=f"{', '.join(formats)} (default: text); may be repeated, each with its own -o",
     )
     parser.add_argument(
         "-o",
@@ -43,7 +45,7 @@ def add_options(parser: Parser, formats: Collection[str]) -> None:
         action="append",
         dest="outputs",
         metavar="FILE",
-        help="where, - for standard output (the default); the nth goes with the nth --format",
+        help="where to; - is standard output (the default); the nth goes with the nth -f",
     )
 
 
@@ -53,7 +55,7 @@ def chosen(arguments: argparse.Namespace) -> tuple[Output, ...]:
     destinations: list[str] = getattr(arguments, "outputs", [])
     if len(destinations) > len(formats):
         raise UsageError(
-            f"-o is given {len(destinations)} times for {len(formats)} format(s).",
+            f"-o is given {len(destinations)} times for {count(len(formats), 'format')}.",
             hint="Give --format FORMAT and -o FILE in pairs.",
         )
     destinations = destinations + [STDOUT] * (len(formats) - len(destinations))

@@ -18,14 +18,16 @@ from opcheck.formats import SCAN_FORMATS
 
 NAME = "scan"
 _DESCRIPTION = """\
-Check every model that is named, and every one in the folders that are: .h5, .hdf5, .keras and .pb
-files and SavedModel folders.
+Check every model that is named, and every one in the folders that are: .h5,
+.hdf5, .keras and .pb files and SavedModel folders.
 
-The exit code is the worst of all: 2 when one could not be checked, or none was found."""
+The exit code is the worst of all: 2 when one could not be checked, or none
+was found."""
 
 
 def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(NAME, help="check many models", description=_DESCRIPTION)
+    parser.usage = "%(prog)s PATH... [-t TARGET]... [options]"
     parser.add_argument("paths", metavar="PATH", nargs="+")
     parser.add_argument(
         "--exclude",
