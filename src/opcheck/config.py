@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -94,6 +94,30 @@ _LISTS = frozenset({"targets", "custom-objects", "inputs"})
 
 _PATHS = frozenset({"baseline", "input-file"})
 
+_WORDS = {
+    "step": get_args(StepChoice),
+    "evidence": get_args(EvidenceChoice),
+    "fail-on": get_args(FailOn),
+}
+
+_PLAIN = {
+    "of length >= 1": "that is not empty",
+    "Object missing required field": "it lacks the key",
+    "Invalid RFC3339 encoded date": "expires is no date like 2030-12-31",
+    "Invalid enum value": "it cannot be",
+    "`float`": "a number",
+    "`int`": "a whole number",
+    "`str`": "a text",
+    "`array`": "a list",
+    "`object`": "a table",
+    "`bool`": "true or false",
+    "`null`": "nothing",
+    "<=": "of at most",
+    ">=": "of at least",
+    "> ": "above ",
+}
+"""What msgspec says -> what a person says."""
+
 _TABLES = frozenset({"ignore"})
 """Too much for one word of an environment variable."""
 
@@ -153,8 +177,7 @@ def _checked(
             msgspec.convert({key: values[key]}, Options, strict=not prefix)
         except msgspec.ValidationError as error:
             _explain_ignore(values[key], origin)
-            what = str(error).split(" - at ")[0]
-            raise UsageError(f"{_spelled(key, prefix)}: {what} ({origin}).") from None
+            raise _wrong(_spelled(key, prefix), values[key], error, origin) from None
     for ignore in msgspec.convert(values.get("ignore", ()), tuple[Ignore, ...]):
         if not (ignore.code or ignore.layer or ignore.op):
             raise UsageError(
@@ -162,6 +185,26 @@ def _checked(
                 f"({origin}): {ignore.reason}"
             )
     return values
+
+
+def validate(options: Options) -> None:
+    """Raises UsageError for what Python code put into options and no file could."""
+    for key, value in msgspec.to_builtins(options).items():
+        try:
+            msgspec.convert({key: value}, Options)
+        except msgspec.ValidationError as error:
+            raise _wrong(key, value, error, "the options") from None
+
+
+def _wrong(name: str, value: object, error: msgspec.ValidationError, origin: str) -> UsageError:
+    """msgspec's sentence in plain words, and for one of several words the nearest."""
+    what = str(error).split(" - at ")[0]
+    for term, plain in _PLAIN.items():
+        what = what.replace(term, plain)
+    words = _WORDS.get(name.removeprefix(_PREFIX).lower().replace("_", "-"), ())
+    near = get_close_matches(str(value), words, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"It is {', '.join(words)}." if words else None
+    return UsageError(f"{name}: {what[0].lower()}{what[1:]} ({origin}).", hint=hint)
 
 
 def _known(values: Iterable[str], keys: Collection[str], origin: str, prefix: str = "") -> None:

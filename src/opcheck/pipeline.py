@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from opcheck import cost, graph, loading, placement, targets, worker
+from opcheck import config, cost, graph, loading, placement, targets, worker
 from opcheck.config import Options, StepChoice
 from opcheck.errors import CannotCheckError
 from opcheck.installed import default_targets
@@ -57,8 +57,9 @@ def check(
     the name of each stage; ``trace`` makes the graphs, in a process of its own. ``log_folder``, an
     empty one, gets a TensorBoard log. Raises OpcheckError when no report can be made.
     """
+    config.validate(options)
     specs = tuple(target_specs or options.targets or default_targets())
-    chosen = tuple(targets.resolve(spec, nearest=options.nearest) for spec in specs)
+    chosen = targets.told_apart(targets.resolve(s, nearest=options.nearest) for s in specs)
     accepted = baseline.named_by(options)
     progress = progress or (lambda _: None)
     progress("reading the model")

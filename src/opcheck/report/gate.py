@@ -82,12 +82,16 @@ def _suppression(
 
 
 def _matches(ignore: Ignore, finding: Finding, target: str, types: dict[str, str]) -> bool:
-    """An op pattern must match every op of the finding, so it never hides another op's."""
+    """An op pattern must match every op of the finding, so it never hides another op's.
+
+    ``metal@1.2.0`` means ``metal@1.2.0,macos=12`` too.
+    """
     ops = {types.get(name, "") for name in finding.ops} or {""}
+    version = target.partition(",")[0]
     return (
         fnmatchcase(finding.code, ignore.code or "*")
         and fnmatchcase(finding.layer or "", ignore.layer or "*")
-        and fnmatchcase(target, ignore.target or "*")
+        and any(fnmatchcase(name, ignore.target or "*") for name in (target, version))
         and all(fnmatchcase(op, ignore.op or "*") for op in ops)
     )
 
@@ -173,7 +177,11 @@ def _idle(report: Report, policy: Options) -> Iterator[str]:
             for result in report.results
             for finding in result.findings
         ):
-            yield f"The ignore of {ignore.label} matches no finding."
+            yield idle_note(ignore)
+
+
+def idle_note(ignore: Ignore) -> str:
+    return f"The ignore of {ignore.label} matches no finding."
 
 
 def _outdated(report: Report, baseline: Baseline | None) -> Iterator[str]:

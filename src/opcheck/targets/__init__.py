@@ -8,7 +8,7 @@ from opcheck.targets.index import known_targets
 from opcheck.targets.kernels import KernelDef, KernelRegistry
 from opcheck.targets.resolve import resolve
 from opcheck.targets.store import Provenance
-from opcheck.targets.target import Target, TargetInfo
+from opcheck.targets.target import Target, TargetInfo, told_apart
 
 __all__ = [
     "KernelDef",
@@ -18,4 +18,5 @@ __all__ = [
     "TargetInfo",
     "known_targets",
     "resolve",
+    "told_apart",
 ]

@@ -105,8 +105,9 @@ def _of_plugin(plugin: str) -> list[TargetInfo]:
 
 
 def _refuse_plugin(plugin: str, known: Iterable[str]) -> NoReturn:
-    near = get_close_matches(plugin, known, n=1) or list(known)
-    raise UnknownTargetError(f"opcheck knows no plugin '{plugin}'.", hint=f"It knows {_or(near)}.")
+    near = get_close_matches(plugin, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"It knows {_or(list(known))}."
+    raise UnknownTargetError(f"opcheck knows no plugin '{plugin}'.", hint=hint)
 
 
 def _of_arch(wanted: TargetSpec, found: list[TargetInfo], settle: Settle) -> TargetInfo:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -22,7 +24,8 @@ class Target(msgspec.Struct, frozen=True):
     ``os_version`` is the oldest system of the branch: ``13`` stands for macOS 13 and later when
     no newer branch is known, as ``description`` writes it.
     ``match_reason`` says in a sentence why the match is not exact. ``spec`` is a name that gives
-    this very target again.
+    this very target again. ``beside_others`` are the parts of it that tell it from another target
+    of the same version in one report.
     """
 
     plugin: str
@@ -43,6 +46,7 @@ class Target(msgspec.Struct, frozen=True):
     ops_without_kernels: frozenset[str] = frozenset()
     match_reason: str = ""
     spec: str = ""
+    beside_others: tuple[str, ...] = ()
 
     def defines(self, op: str) -> bool:
         """Whether this TensorFlow or its plugin has an op of that name, with a kernel or not."""
@@ -50,15 +54,28 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """The canonical name, ``metal@1.2.0``."""
-        return f"{self.plugin}@{self.version}"
+        """The canonical name, ``metal@1.2.0``; beside another of them ``metal@1.2.0,macos=12``."""
+        return ",".join((f"{self.plugin}@{self.version}", *self.beside_others))
 
     @property
     def description(self) -> str:
         """The label with the system, ``metal@1.2.0 (macOS 13+, arm64)``."""
         details = [self.system] if self.system else []
         details += [self.arch] if self.arch else []
-        return f"{self.label} ({', '.join(details)})" if details else self.label
+        name = f"{self.plugin}@{self.version}"
+        return f"{name} ({', '.join(details)})" if details else name
+
+
+def told_apart(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Each target once, and no two with the same label."""
+    distinct = tuple({target.spec: target for target in targets}.values())
+    parts = {t.spec: [Path(part).name for part in t.spec.split(",")] for t in distinct}
+    named: list[Target] = []
+    for target in distinct:
+        others = [parts[t.spec] for t in distinct if t.label == target.label and t is not target]
+        own = tuple(part for part in parts[target.spec] if not all(part in o for o in others))
+        named.append(msgspec.structs.replace(target, beside_others=own))
+    return tuple(named)
 
 
 class Pairing(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from opcheck.errors import UnknownTargetError, UsageError
-from opcheck.targets import known_targets, resolve
+from opcheck.targets import known_targets, resolve, told_apart
 from opcheck.targets.spec import TargetSpec, parse
 
 
@@ -190,3 +190,15 @@ def test_several_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownTargetError, match=r"It has those of 2\.17\.1 \(.* or 2\.13\.0 \("):
         resolve("metal,tensorflow=2.15")
     assert resolve("metal,tensorflow=2.15", nearest=True).tensorflow == "2.13.0"
+
+
+def test_two_of_one_version_are_told_apart_in_one_report() -> None:
+    specs = ("metal@1.2.0", "metal@1.2.0,macos=12", "metal", "directml@0.4.0")
+    found = told_apart(map(resolve, specs))
+    assert [target.label for target in found] == [
+        "metal@1.2.0,macos=13",
+        "metal@1.2.0,macos=12",
+        "directml@0.4.0",
+    ]
+    assert found[1].description == resolve("metal@1.2.0,macos=12").description
+    assert [target.label for target in told_apart(found[1:2])] == ["metal@1.2.0"]
