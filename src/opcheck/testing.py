@@ -1,21 +1,24 @@
 """Assertions on models, for any test runner. ``opcheck.pytest_plugin`` has them as a fixture.
 
-Reports are kept for the process, by the model's content, the targets and the options: asking twice
-costs once.
+Reports are kept for the process: asking twice for the same model, targets and options costs once.
+A path is the same while its file is, a live model while its configs are, a function always (Keras
+numbers the layers of every model that it makes anew).
 """
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
-from opcheck import api, pipeline
+from opcheck import api, loading, pipeline
 from opcheck.config import Ignore, Options, StepChoice
+from opcheck.errors import OpcheckError
 from opcheck.formats import Style, failure
+from opcheck.loading.types import ModelSource
 from opcheck.report import Op, Report, Result, baseline, gate
 
 _DEFAULTS = Options()
@@ -77,15 +80,19 @@ def assert_layer_on_accelerator(
     """No op of the layer, or of a layer inside it, leaves the accelerator but for bookkeeping.
 
     ``layer`` is a path such as ``encoder/attention``, or a shell pattern of paths. The other
-    arguments are those of ``assert_supported``. A layer without ops fails: nothing was shown.
+    arguments are those of ``assert_supported``. A name that is no layer's fails, and so does a
+    layer without ops in any step on a target, or a step that could not be analysed: nothing was
+    shown.
     """
     __tracebackhide__ = True
     options = _stepping(options, step)
     report = _allowing(report_of(model, target, options=options), allow, options)
     results = tuple(_only(layer, result) for result in report.results)
     narrowed = msgspec.structs.replace(report, results=results)
-    if not results or not all(result.ops for result in results):
-        raise AssertionError(failure.layer_unknown(report, layer))
+    shown = {result.target for result in results if result.ops}
+    unseen = tuple(r for r in report.results if not r.ops or r.target not in shown)
+    if unseen:
+        raise AssertionError(failure.layer_not_shown(report, layer, unseen))
     if any(op.matters or op.verdict in ("fails", "unknown") for r in results for op in r.ops):
         raise AssertionError(failure.layer_leaves(narrowed, layer, Style()))
     return report
@@ -104,17 +111,32 @@ def report_of(
     options: Options = _DEFAULTS,
 ) -> Report:
     """``opcheck.check``, done once a process for the same model, targets and options."""
-    source, needed = api.source_of(model, _stepping(options, step))
+    __tracebackhide__ = True
+    options = _stepping(options, step)
     specs = (target,) if isinstance(target, str) else tuple(target)
-    identity: object = source
+    asked = msgspec.structs.replace(options, fail_on="error", ignore=())  # the gate is asked anew
+    try:
+        if _is_function(model) and (model, specs, asked) in _reports:
+            return _reports[model, specs, asked]
+        source, needed = api.source_of(model, options)
+        key = (model if _is_function(model) else _identity(source), specs, asked)
+        if key not in _reports:
+            _reports[key] = pipeline.check(source, specs, needed)
+        return _reports[key]
+    except OpcheckError as error:  # what is wrong is in its message, not in our frames
+        raise error.with_traceback(None) from None
+
+
+def _is_function(model: object) -> bool:
+    return callable(model) and isinstance(model, Hashable) and not loading.is_model(model)
+
+
+def _identity(source: str | ModelSource) -> object:
+    """What tells that a model is still the same."""
     if isinstance(source, str) and Path(source).exists():
         status = Path(source).stat()
-        identity = (str(Path(source).resolve()), status.st_mtime_ns, status.st_size)
-    asked = msgspec.structs.replace(needed, fail_on="error", ignore=())  # the gate is asked anew
-    key = (identity, specs, asked)
-    if key not in _reports:
-        _reports[key] = pipeline.check(source, specs, needed)
-    return _reports[key]
+        return str(Path(source).resolve()), status.st_mtime_ns, status.st_size
+    return source
 
 
 def _stepping(options: Options, step: StepChoice | None) -> Options:
@@ -122,13 +144,20 @@ def _stepping(options: Options, step: StepChoice | None) -> Options:
 
 
 def _allowing(report: Report, allow: Iterable[str], options: Options) -> Report:
-    """The report judged anew, with ``allow`` as ignores."""
-    ignores = [ignore for name in allow for ignore in _ignores(name, report)]
-    options = msgspec.structs.replace(options, ignore=(*options.ignore, *ignores))
-    judged = gate.judge(report, options, baseline.named_by(options))
-    unused = tuple(note for note in judged.verdict.notes if "matches no finding" not in note)
+    """The report judged anew, with ``allow`` as ignores; the verdict's notes name the idle ones."""
+    by_name = {name: _ignores(name, report) for name in allow}
+    ignores = tuple(ignore for each in by_name.values() for ignore in each)
+    policy = msgspec.structs.replace(options, ignore=(*options.ignore, *ignores))
+    judged = gate.judge(report, policy, baseline.named_by(options))
+    idle = {gate.idle_note(ignore): ignore for ignore in ignores}  # one name makes several
+    unused = {note for note in judged.verdict.notes if note in idle}
+    notes = tuple(note for note in judged.verdict.notes if note not in idle) + tuple(
+        f"allow {name!r}: there is no finding on such an op type, layer class or layer."
+        for name, each in by_name.items()
+        if unused.issuperset(map(gate.idle_note, each))
+    )
     return msgspec.structs.replace(
-        judged, verdict=msgspec.structs.replace(judged.verdict, notes=unused)
+        judged, verdict=msgspec.structs.replace(judged.verdict, notes=notes)
     )
 
 

@@ -102,10 +102,57 @@ def test_a_layer(run: Run) -> None:
         [
             "E*leaves the accelerator in block",
             "E*Einsum*",
-            "E*no op was traced in a layer dens",
+            "E*models/captioner.h5 has no layer dens. Did you mean dense?",
             "E*Its layers: *dense*",
         ]
     )
+
+
+def test_a_layer_that_is_in_one_step_only(run: Run) -> None:
+    """The canonical report's embedding has ops in training alone, its rescaling in no step."""
+    source = """
+        import opcheck
+
+        def test_one_step():
+            opcheck.assert_layer_on_accelerator("m.h5", "embedding", "metal@1.2.0")
+
+        def test_no_step():
+            opcheck.assert_layer_on_accelerator("m.h5", "resc*", "metal@1.2.0")
+    """
+    result = run(source)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*leaves the accelerator in embedding",
+            "E*layer resc[*] has no op in inference on metal@1.2.0, training on metal@1.2.0,*",
+        ]
+    )
+
+
+def test_what_is_wrong_with_a_call_is_said_without_our_frames(run: Run) -> None:
+    source = """
+        import opcheck
+
+        def test_no_model():
+            opcheck.assert_supported(3, "metal@1.2.0")
+    """
+    result = run(source)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*UsageError: int is no model. Give a path*"])
+    assert "api.py" not in result.stdout.str()
+
+
+def test_an_idle_allow_is_told_where_the_test_fails(run: Run) -> None:
+    source = """
+        import opcheck
+
+        def test_it():
+            allow = ["Enisum", "Pack"]
+            opcheck.assert_supported("m.h5", "metal@1.2.0", step="inference", allow=allow)
+    """
+    result = run(source)
+    result.stdout.fnmatch_lines(["E*allow 'Enisum': there is no finding on such*"])
+    assert "'Pack'" not in result.stdout.str().partition("AssertionError")[2]
 
 
 FIXTURE = """
@@ -227,6 +274,30 @@ def test_each_question_is_asked_once_a_session(run: Run, asked: Asked) -> None:
     """
     run(source).assert_outcomes(passed=4)
     assert asked() == ["metal@1.2.0 both auto"] * 2
+
+
+def test_a_function_is_the_same_question_though_keras_numbers_its_layers_anew(
+    run: Run, asked: Asked
+) -> None:
+    source = """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def keras(monkeypatch):
+            number = iter(range(100))
+            monkeypatch.setattr(
+                "opcheck.api.source_of", lambda model, options: (f"{next(number)}.h5", options)
+            )
+
+        def build():
+            pass
+
+        @pytest.mark.parametrize("i", range(3))
+        def test_many(opcheck, i):
+            assert opcheck.check(build, "metal@1.2.0").results
+    """
+    run(source).assert_outcomes(passed=3)
+    assert asked() == ["metal@1.2.0 both auto"]
 
 
 def test_under_xdist(run: Run) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
 import msgspec
 
 from opcheck.formats import text
 from opcheck.formats.escape import printable
 from opcheck.formats.style import Style
-from opcheck.report import Report, gate
+from opcheck.formats.tables import shortened
+from opcheck.report import Report, Result, gate
+
+_MOST_LAYERS = 30
 
 
 def gate_failed(report: Report, what: str, style: Style) -> str:
@@ -20,6 +27,7 @@ def gate_failed(report: Report, what: str, style: Style) -> str:
         [f"{printable(report.model.path)} {what} ({text.conclusion(report)[0].rstrip('.')})"],
         [f"  {text.verdict_sentence(result)}" for result in report.results],
         [f"  {printable(message)}" for message in dict.fromkeys(f.message for f in others)],
+        [f"  {printable(note)}" for note in report.verdict.notes],
         *_ops(counting, style),
     ]
     return "\n".join("\n".join(lines) for lines in sections if lines)
@@ -31,10 +39,25 @@ def layer_leaves(report: Report, layer: str, style: Style) -> str:
     return "\n".join("\n".join(lines) for lines in ([head], *_ops(report, style)) if lines)
 
 
-def layer_unknown(report: Report, layer: str) -> str:
-    layers = ", ".join(printable(known.path) for known in report.model.layers)
-    model = printable(report.model.path)
-    return f"{model}: no op was traced in a layer {printable(layer)}\nIts layers: {layers}."
+def layer_not_shown(report: Report, layer: str, unseen: Sequence[Result]) -> str:
+    """No layer is called so, or it has no op in the ``unseen`` results; ``report`` is the whole."""
+    model, name = printable(report.model.path), printable(layer)
+    paths = dict.fromkeys(
+        (*(known.path for known in report.model.layers), *_paths_of_ops(report.results))
+    )
+    if any(fnmatchcase(path, layer) for path in paths):
+        where = ", ".join(f"{result.step} on {result.target}" for result in unseen)
+        why = "".join(f"\n  {printable(gap)}" for result in unseen for gap in result.incomplete)
+        return f"{model}: layer {name} has no op in {where}, so nothing is shown.{why}"
+    near = get_close_matches(layer, paths, n=1)
+    hint = f" Did you mean {printable(near[0])}?" if near else ""
+    known = shortened([printable(path) for path in paths], _MOST_LAYERS)
+    return f"{model} has no layer {name}.{hint}\n  Its layers: {known or 'none are known'}."
+
+
+def _paths_of_ops(results: Sequence[Result]) -> Iterator[str]:
+    """A SavedModel's layers may be known from its ops only."""
+    yield from (op.layer for result in results for op in result.ops if op.layer is not None)
 
 
 def _ops(report: Report, style: Style) -> list[list[str]]:
