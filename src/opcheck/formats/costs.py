@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -14,8 +13,6 @@ from opcheck.formats.tables import paragraph
 from opcheck.report import Result
 
 _MOST_KINDS = 3
-_UNBROKEN = "\xa0"
-_UNIT = re.compile(r"(?<=\d) (?=[%kMGT]|FLOP|B\b)")  # a number stays with its unit
 
 
 def cost_texts(result: Result) -> list[str]:
@@ -30,11 +27,9 @@ def cost_texts(result: Result) -> list[str]:
 
 def cost_lines(result: Result, style: Style) -> list[str]:
     return [
-        line.replace(_UNBROKEN, " ")
+        line
         for text in cost_texts(result)
-        for line in paragraph(
-            _UNIT.sub(_UNBROKEN, text), width=style.width, first="  ", rest="    "
-        )
+        for line in paragraph(text, width=style.width, first="  ", rest="    ")
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opcheck.formats.escape import printable
 from opcheck.formats.numbers import count, times
@@ -14,6 +14,7 @@ from opcheck.report import Op, Result
 from opcheck.worker.protocol import Step
 
 _MOST_ROWS = 40
+_MOST_LAYERS = 3  # of one kind that are listed one by one
 SHORT_STEPS: dict[Step, str] = {"inference": "infer", "training": "train"}
 _WORST_FIRST = {"fails": 0, "unknown": 1, "cpu": 2, "host-pinned": 3}
 
@@ -42,6 +43,7 @@ class Row:
 class Fallbacks:
     """What leaves the accelerator in the steps that were analysed.
 
+    A kind of op that leaves in many layers has one row for all of them.
     ``minor``: the kinds of ops of little weight and how many, the most frequent first.
     """
 
@@ -75,7 +77,23 @@ def fallbacks(results: Sequence[Result]) -> Fallbacks:
         )
         for kind in _ordered(list(first_of))
     )
-    return Fallbacks(steps, rows, tuple(minor.most_common()))
+    return Fallbacks(steps, _joined(rows), tuple(minor.most_common()))
+
+
+def _joined(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """What is the same in many layers as one row: nobody reads a thousand."""
+    alike: dict[tuple[Kind, str], list[Row]] = {}
+    for row in rows:
+        alike.setdefault((replace(row.kind, layer=""), row.message), []).append(row)
+    joined: dict[Row, None] = {}
+    for row in rows:
+        same = alike[replace(row.kind, layer=""), row.message]
+        if len(same) > _MOST_LAYERS:
+            layers = shortened([each.kind.layer for each in same], 2)
+            counts = tuple(map(sum, zip(*(each.counts for each in same), strict=True)))
+            row = Row(replace(row.kind, layer=layers), counts, row.message)
+        joined[row] = None
+    return tuple(joined)
 
 
 def minor_sentence(minor: Sequence[tuple[str, int]]) -> str:

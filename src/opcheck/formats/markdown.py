@@ -13,16 +13,18 @@ from html import escape
 from opcheck.formats.costs import cost_texts
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import SHORT_STEPS, fallbacks, minor_sentence
-from opcheck.formats.found import found
+from opcheck.formats.found import found, in_all, kinds
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import headline, notable_layers
 from opcheck.formats.numbers import count, percent, times
 from opcheck.formats.style import Colour, Style
-from opcheck.formats.text import by_target, conclusion, remarks
+from opcheck.formats.tables import shortened
+from opcheck.formats.text import by_target, conclusion, extra_lines, remarks
 from opcheck.report import Report, Result
 
 _LIMIT = 60_000
-_LONGEST = 300  # characters of a name or a message
+_LONGEST = 400  # characters of a name or a message
+_MOST_LAYERS = 5
 _NUMBERS = ("stays", "FLOPs stay", "leaves", "of these matter", "fails", "unknown", "copies")
 _MARKS: dict[Colour, str] = {"red": "❌", "yellow": "⚠️", "green": "✅"}
 
@@ -82,17 +84,18 @@ def _notes(report: Report) -> Iterator[str]:
     said = {r.match_reason: match_line(r.match, r.match_reason) for r in report.results}
     yield from (f"> {_prose(line)}" for reason, line in said.items() if reason)
     yield from (f"> {_prose(mismatch.message)}" for mismatch in report.environment.mismatch)
+    yield from (f"> {_prose(note)}" for note in report.environment.notes)
     yield from (f"> {_prose(remark)}" for remark in remarks(report))
 
 
 def _summary(report: Report) -> Iterator[str]:
-    yield _row("target", "step", *_NUMBERS)
-    yield _row("---", "---", *["---:"] * len(_NUMBERS))
+    yield _row("target", "step", "evidence", *_NUMBERS)
+    yield _row("---", "---", "---", *["---:"] * len(_NUMBERS))
     yield from map(_summary_row, report.results)
 
 
 def _summary_row(result: Result) -> str:
-    cells = [_code(result.target), result.step]
+    cells = [_code(result.target), result.step, result.evidence or "-"]
     if not result.ops:
         return _row(*cells, "not analysed", *["-"] * (len(_NUMBERS) - 1))
     s, cost = result.summary, result.summary.cost
@@ -109,19 +112,29 @@ def _sections(report: Report) -> Iterator[_Folded]:
         yield _fallbacks(results)
     yield _costs(report)
     yield _incomplete(report)
+    yield _more(report)
     yield _layers(report)
     yield _hazards(report)
 
 
 def _what_to_do(report: Report) -> _Folded:
+    counting = [
+        each
+        for each in found(report)
+        if each.finding.suppressed is None and each.finding.severity != "note"
+    ]
+    all_kinds = kinds(counting)
     rows = tuple(
-        f"- **{f.finding.severity}** {f.finding.code} on {_code(f.target)}"
-        f"{f', {_code(f.finding.layer)}' if f.finding.layer else ''}: "
-        + _prose(" ".join(filter(None, (f.finding.message, f.finding.fix))))
-        for f in found(report)
-        if f.finding.suppressed is None and f.finding.severity != "note"
+        f"- **{kind.finding.severity}** {kind.finding.code} on {_code(kind.target)}"
+        f"{_where(kind.layers)}: "
+        + " ".join(map(_prose, filter(None, (kind.message, kind.finding.fix))))
+        for kind in all_kinds
     )
-    return _Folded(f"What to do: {count(len(rows), 'finding')}", (), rows)
+    return _Folded(f"What to do: {in_all(all_kinds)}", (), rows)
+
+
+def _where(layers: Sequence[str]) -> str:
+    return f", {shortened([_code(layer) for layer in layers], _MOST_LAYERS)}" if layers else ""
 
 
 def _fallbacks(results: Sequence[Result]) -> _Folded:
@@ -162,6 +175,15 @@ def _incomplete(report: Report) -> _Folded:
         if failure.kind == "incomplete"
     )
     return _Folded("What could not be determined", (), rows)
+
+
+def _more(report: Report) -> _Folded:
+    rows = tuple(
+        f"- {result.step} on {_code(result.target)}: {_prose(line)}"
+        for result in report.results
+        for line in extra_lines(result)
+    )
+    return _Folded("Good to know", (), rows)
 
 
 def _layers(report: Report) -> _Folded:

@@ -8,8 +8,11 @@ from tabulate import tabulate
 
 from opcheck.formats import text
 from opcheck.formats.escape import printable
-from opcheck.formats.found import found
+from opcheck.formats.found import found, kinds
+from opcheck.formats.tables import shortened
 from opcheck.report import Report
+
+_MOST_LAYERS = 5
 
 
 def render(report: Report) -> str:
@@ -23,10 +26,19 @@ def render(report: Report) -> str:
 
 def _findings(report: Report) -> str:
     rows = [
-        (each.target, f.severity, f.code, f.layer or "", f.message, f.fix or "")
-        for each in found(report)
-        for f in [each.finding]
-        if f.severity != "note" and f.suppressed is None
+        (
+            kind.target,
+            kind.finding.severity,
+            kind.finding.code,
+            shortened(kind.layers, _MOST_LAYERS),
+            kind.message,
+            kind.finding.fix or "",
+        )
+        for kind in kinds(
+            each
+            for each in found(report)
+            if each.finding.severity != "note" and each.finding.suppressed is None
+        )
     ]
     if not rows:
         return ""

@@ -3,18 +3,23 @@
 A model file has no lines, so none are given: a result points at the file and, as logical locations,
 at the layer and its ops. A result's fingerprint is the finding's own, which survives edits of the
 rest of the model. References (3.x) are to the OASIS standard, SARIF 2.1.0.
+
+GitHub asks for more: a physical location for each result (it refuses the whole file otherwise), a
+category of its own for each run that is uploaded (``automationDetails.id``), and no more than 5,000
+results to show, of 25,000 that it reads ("SARIF support for code scanning").
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import quote
 
 from opcheck.formats.escape import printable
 from opcheck.formats.found import Found, found
+from opcheck.formats.numbers import count
 from opcheck.formats.style import Style
 from opcheck.report import Model, Report
 from opcheck.rules import RULES, Rule, docs
@@ -23,6 +28,7 @@ _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 _MOST_OPS = 20
+_MOST_RESULTS = 5_000
 
 Node = Mapping[str, object]
 
@@ -33,7 +39,9 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - JSON has no s
 
 
 def _run(report: Report) -> Node:
+    results = found(report)  # the worst first
     run: dict[str, object] = {
+        "automationDetails": {"id": f"opcheck/{quote(printable(report.model.path))}/"},
         "tool": {
             "driver": {
                 "name": report.tool.name,
@@ -41,11 +49,10 @@ def _run(report: Report) -> Node:
                 "rules": [_rule(rule) for rule in RULES],
             }
         },
-        "invocations": [_invocation(report)],
-        "results": [_result(each, report.model) for each in found(report)],
+        "invocations": [_invocation(report, len(results))],
+        "results": [_result(each, report.model) for each in results[:_MOST_RESULTS]],
+        "artifacts": [_artifact(report.model)],
     }
-    if _is_file(report.model):
-        run["artifacts"] = [_artifact(report.model)]
     return run
 
 
@@ -66,17 +73,26 @@ def _section(body: str, title: str) -> str:
     return " ".join(match[1].split()) if match else ""
 
 
-def _invocation(report: Report) -> Node:
+def _invocation(report: Report, results: int) -> Node:
     """Not successful when something could not be determined (3.20.14)."""
     gaps = [failure for failure in report.verdict.failures if failure.kind == "incomplete"]
     return {
         "executionSuccessful": not gaps,
         "exitCode": report.verdict.exit_code,
         "toolExecutionNotifications": [
-            {"level": "error", "message": _text(f"{gap.step} on {gap.target}: {gap.message}")}
-            for gap in gaps
+            *(
+                {"level": "error", "message": _text(f"{gap.step} on {gap.target}: {gap.message}")}
+                for gap in gaps
+            ),
+            *_left_out(results - _MOST_RESULTS),
         ],
     }
+
+
+def _left_out(number: int) -> Iterator[Node]:
+    if number > 0:
+        text = f"{count(number, 'finding')} of the mildest left out; the JSON report has them."
+        yield {"level": "note", "message": _text(text)}
 
 
 def _result(found: Found, model: Model) -> Node:
@@ -105,15 +121,14 @@ def _result(found: Found, model: Model) -> Node:
 
 
 def _location(found: Found, model: Model) -> Node:
-    location: dict[str, object] = {}
-    if _is_file(model):
-        location["physicalLocation"] = {"artifactLocation": {"uri": _uri(model.path), "index": 0}}
+    location: dict[str, object] = {
+        "physicalLocation": {"artifactLocation": {"uri": _file(model), "index": 0}}
+    }
     layer = found.finding.layer
     names = [] if layer is None else [("layer", layer)]
     names += [("op", op) for op in found.finding.ops[:_MOST_OPS]]
-    logical = [_logical(kind, name) for kind, name in names]
-    if logical or not location:
-        location["logicalLocations"] = logical or [_logical("model", model.path)]
+    if names:
+        location["logicalLocations"] = [_logical(kind, name) for kind, name in names]
     return location
 
 
@@ -122,22 +137,25 @@ def _logical(kind: str, path: str) -> Node:
     return {"name": path.rsplit("/", 1)[-1], "fullyQualifiedName": path, "kind": kind}
 
 
-def _is_file(model: Model) -> bool:
-    return model.format not in ("factory", "live")
-
-
 def _artifact(model: Model) -> Node:
     artifact: dict[str, object] = {
-        "location": {"uri": _uri(model.path)},
+        "location": {"uri": _file(model)},
         "roles": ["analysisTarget"],
     }
-    if model.sha256:
+    if model.sha256 and model.format != "live":  # a live model's is of its config
         artifact["hashes"] = {"sha-256": model.sha256}
     return artifact
 
 
+def _file(model: Model) -> str:
+    """A relative reference, or a ``file:`` URI where the path is absolute; of a model made by code,
+    its module's."""
+    if model.format == "factory":
+        return _uri(model.path.partition(":")[0].replace(".", "/") + ".py")
+    return _uri(model.path)
+
+
 def _uri(path: str) -> str:
-    """A relative reference, or a ``file:`` URI where the path is absolute."""
     if PureWindowsPath(path).drive:
         return "file:///" + quote(PureWindowsPath(path).as_posix().lstrip("/"), safe="/:")
     return "file://" * PurePosixPath(path).is_absolute() + quote(path, safe="/")

@@ -11,6 +11,8 @@ from tabulate import tabulate
 _GAP = 2  # columns that tabulate's "simple" style puts between two columns,
 _BESIDE_HEADER = 2  # and that it leaves beside a header
 _NARROWEST = 16
+_UNBROKEN = "\xa0"
+_UNIT = re.compile(r"(?<=\d) (?=[%kMGT]|FLOP|B\b)")
 
 
 def table(
@@ -56,15 +58,19 @@ def folded(text: str, limit: int) -> str:
 
 
 def paragraph(text: str, *, width: int, first: str = "", rest: str | None = None) -> list[str]:
-    """Wrapped text; ``first`` starts the first line, ``rest`` (or as many spaces) the others."""
-    return textwrap.wrap(
-        text,
+    """Wrapped text; ``first`` starts the first line, ``rest`` (or as many spaces) the others.
+
+    A number stays with its unit.
+    """
+    lines = textwrap.wrap(
+        _UNIT.sub(_UNBROKEN, text),
         width=max(width, _NARROWEST + len(first)),
         initial_indent=first,
         subsequent_indent=" " * len(first) if rest is None else rest,
         break_on_hyphens=False,
         break_long_words=False,
     )
+    return [line.replace(_UNBROKEN, " ") for line in lines]
 
 
 def shortened(names: Sequence[str], limit: int) -> str:

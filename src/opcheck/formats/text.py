@@ -85,19 +85,24 @@ def _verdicts(report: Report, style: Style) -> list[str]:
         for line in paragraph(verdict_sentence(result), width=style.width, rest="  "):
             lines.append(style.paint(line, colour))
         lines += cost_lines(result, style)
-        if result.trace.error and result.ops:
-            stopped = "did not run here" if result.evidence == "predicted" else "stopped"
-            why = f"The step {stopped}: {printable(result.trace.error)}"
-            lines += paragraph(why, width=style.width, first="  ")
         lines += (
             line
-            for note in (*result.notes, *_disagreements(result))
-            for line in paragraph(printable(note), width=style.width, first="  ", rest="  ")
+            for text in extra_lines(result)
+            for line in paragraph(printable(text), width=style.width, first="  ", rest="  ")
         )
     return lines
 
 
-def _disagreements(result: Result) -> list[str]:
+def extra_lines(result: Result) -> Iterator[str]:
+    """What else there is to know of a step: why it did not run, notes, disagreements."""
+    if result.trace.error and result.ops:
+        stopped = "did not run here" if result.evidence == "predicted" else "stopped"
+        yield f"The step {stopped}: {result.trace.error}"
+    yield from result.notes
+    yield from disagreements(result)
+
+
+def disagreements(result: Result) -> list[str]:
     """The ops that were predicted elsewhere than they were traced, by type and cause."""
     alike = Counter(
         (each.op, each.predicted, each.traced, each.reason.message) for each in result.disagreements
@@ -176,20 +181,21 @@ def advice(report: Report, style: Style) -> list[str]:
     """Findings that concern no single op, then what to do about those that do, once each."""
     said = {mismatch.message for mismatch in report.environment.mismatch}
     whole: dict[tuple[str, str | None], Finding] = {}
-    fixes: dict[tuple[str, Severity, str], dict[str, None]] = {}
+    fixes: dict[tuple[str, str], list[Finding]] = {}
     for finding in (f for r in report.results for f in r.findings if f.suppressed is None):
         if not finding.ops and finding.message not in said:
             whole.setdefault((finding.message, finding.layer), finding)
         elif finding.ops and finding.fix:
-            layers = fixes.setdefault((finding.code, finding.severity, finding.fix), {})
-            layers[printable(finding.layer or "outside any layer")] = None
+            fixes.setdefault((finding.code, finding.fix), []).append(finding)
     entries: list[tuple[Severity, str, str]] = []
     for finding in whole.values():
         where = f"{printable(finding.layer)}: " if finding.layer else ""
         text = " ".join(filter(None, (where + printable(finding.message), finding.fix)))
         entries.append((finding.severity, finding.code, text))
-    for (code, severity, fix), layers in fixes.items():
-        entries.append((severity, code, f"{shortened(tuple(layers), 3)}: {fix}"))
+    for (code, fix), same in fixes.items():
+        same.sort(key=lambda f: WORST_FIRST.index(f.severity))
+        layers = dict.fromkeys(printable(f.layer or "outside any layer") for f in same)
+        entries.append((same[0].severity, code, f"{shortened(tuple(layers), 3)}: {fix}"))
     if not entries:
         return []
     entries.sort(key=lambda entry: (WORST_FIRST.index(entry[0]), entry[1]))

@@ -106,15 +106,93 @@ def test_junit_has_a_case_for_each_layer_and_target(report: Report) -> None:
         assert {"rescaling", "block", "block/attention", "dense"} < set(names)
 
 
-def test_github_ends_with_the_verdict(report: Report, clean_report: Report) -> None:
-    assert rendered("github", report).splitlines()[-1].startswith("::error title=opcheck")
-    assert rendered("github", clean_report).splitlines()[-1].startswith("::notice title=opcheck")
+def test_github_begins_with_the_verdict(report: Report, clean_report: Report) -> None:
+    assert rendered("github", report).splitlines()[0].startswith("::error title=opcheck")
+    assert rendered("github", clean_report).splitlines()[0].startswith("::notice title=opcheck")
+
+
+def test_github_gets_no_more_than_it_shows(report: Report) -> None:
+    many = with_findings(report, 25)
+    lines = rendered("github", many).splitlines()
+    assert len([line for line in lines if line.startswith("::error")]) == 10
+    assert len([line for line in lines if line.startswith("::warning")]) <= 10
+    assert not any(line.startswith("::notice") for line in lines)  # the notes
+    assert re.search(r"\d+ annotations more than GitHub shows", lines[0])
+
+
+def test_sarif_gives_each_result_a_file(report: Report) -> None:
+    """GitHub refuses the whole upload where one has none."""
+    for format_, path, uri in (
+        ("hdf5", "models/a.h5", "models/a.h5"),
+        ("factory", "my_package.models:build", "my_package/models.py"),
+        ("live", "<model>", "%3Cmodel%3E"),
+        ("savedmodel", "/models/saved", "file:///models/saved"),
+    ):
+        model = msgspec.structs.replace(report.model, format=format_, path=path)
+        text = rendered("sarif", msgspec.structs.replace(report, model=model))
+        (run,) = json.loads(text)["runs"]
+        for result in run["results"]:
+            (location,) = result["locations"]
+            assert location["physicalLocation"]["artifactLocation"]["uri"] == uri
+        assert run["automationDetails"]["id"].startswith("opcheck/")
+
+
+def test_sarif_keeps_to_what_github_shows(report: Report) -> None:
+    (run,) = json.loads(rendered("sarif", with_findings(report, 5200)))["runs"]
+    assert len(run["results"]) == 5000
+    told = [n for n in run["invocations"][0]["toolExecutionNotifications"] if n["level"] == "note"]
+    assert re.search(r"\d+ findings of the mildest left out", told[0]["message"]["text"])
+
+
+def with_findings(report: Report, number: int) -> Report:
+    """Its first result with so many errors, each in a layer and of a reason of its own."""
+    first = report.results[0]
+    error = first.findings[0]
+    many = tuple(
+        msgspec.structs.replace(
+            error,
+            layer=f"layer_{i}",
+            fingerprint=f"{i:016x}",
+            reason=msgspec.structs.replace(error.reason, message=f"reason {i}"),
+        )
+        for i in range(number)
+    )
+    changed = msgspec.structs.replace(first, findings=many)
+    return msgspec.structs.replace(report, results=(changed, *report.results[1:]))
+
+
+def test_what_is_the_same_in_many_layers_is_said_once(report: Report) -> None:
+    first = report.results[0]
+    error = next(f for f in first.findings if f.code == "OPC101")
+    many = tuple(
+        msgspec.structs.replace(
+            error, layer=f"layer_{i}", fingerprint=f"{i:016x}", ops=(f"{i}/a", f"{i}/b")
+        )
+        for i in range(30)
+    )
+    changed = msgspec.structs.replace(first, findings=many)
+    alone = msgspec.structs.replace(report, results=(changed,))
+    markdown = rendered("markdown", alone)
+    assert "What to do: 30 findings of 1 kind" in markdown
+    assert "`layer_0`, `layer_1`, `layer_2`, `layer_3`, `layer_4` and 25 more" in markdown
+    assert "Einsum \u00d760 runs on the CPU" in markdown
+    assert rendered("github", alone).count("OPC101") == 1
+    assert rendered("html", alone).count('class="code">OPC101') == 1
+    (run,) = json.loads(rendered("sarif", alone))["runs"]
+    assert len(run["results"]) == 30  # each is an alert of its own
 
 
 def test_markdown_stays_below_what_github_takes(report: Report) -> None:
     first = report.results[0]
     (op,) = [op for op in first.ops if op.name == "stack"]
-    many = tuple(msgspec.structs.replace(op, layer=f"block/{i}" * 9) for i in range(3000))
+    many = tuple(
+        msgspec.structs.replace(
+            op,
+            layer=f"block/{i}" * 9,
+            reason=msgspec.structs.replace(op.reason, message=f"reason {i}"),
+        )
+        for i in range(3000)
+    )
     large = msgspec.structs.replace(
         report, results=(msgspec.structs.replace(first, ops=many), *report.results[1:])
     )

@@ -17,17 +17,25 @@ from opcheck.errors import CannotCheckError
 from opcheck.formats.costs import cost_texts
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallbacks, minor_sentence
-from opcheck.formats.found import found
+from opcheck.formats.found import found, in_all, kinds
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import headline, notable_layers
 from opcheck.formats.numbers import amount, percent
 from opcheck.formats.style import Style
-from opcheck.formats.text import by_target, conclusion, remarks, verdict_sentence
+from opcheck.formats.text import (
+    by_target,
+    conclusion,
+    extra_lines,
+    remarks,
+    verdict_sentence,
+)
 from opcheck.report import Report
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_MOST_KINDS = 6  # of what to do that are shown at once
+_MOST_LAYERS = 5
 _LIBRARIES = ("cytoscape.min.js", "cytoscape-dagre.min.js")
 _LICENCES = ("cytoscape", "cytoscape-dagre", "dagre", "graphlib")
 _SCRIPTS = ("model.js", "graph.js", "layers.js", "details.js", "ops.js", "page.js")
@@ -38,6 +46,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the reader's 
 
     scripts = [asset(name) for name in _LIBRARIES] + [_own(name) for name in _SCRIPTS]
     text, colour = conclusion(report)
+    all_kinds = kinds(found(report))
     return (
         _environment()
         .from_string(_own("page.html"))
@@ -53,10 +62,17 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the reader's 
                     if r.match != "exact"
                 ),
                 *(mismatch.message for mismatch in report.environment.mismatch),
+                *report.environment.notes,
             ],
             remarks=list(remarks(report)),
             sentences=[verdict_sentence(result) for result in report.results],
-            findings=found(report),
+            to_do=[kind for kind in all_kinds if kind.finding.severity != "note"],
+            notes=[kind for kind in all_kinds if kind.finding.severity == "note"],
+            gaps=any(result.incomplete for result in report.results),
+            in_all=in_all,
+            most_kinds=_MOST_KINDS,
+            most_layers=_MOST_LAYERS,
+            extra=extra_lines,
             fallbacks=[(results[0], fallbacks(results)) for results in by_target(report)],
             minor_sentence=minor_sentence,
             percent=percent,

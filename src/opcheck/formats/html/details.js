@@ -2,6 +2,8 @@
 // What is known of the selected layer.
 
 const MOST_OPS = 200;
+const MOST_PLACES = 12;
+const WORST_FIRST = ["fails", "cpu", "host-pinned", "unknown"];
 
 function showDetails(container, node, result) {
   container.replaceChildren(...(node ? layerDetails(node, result) : resultDetails(result)));
@@ -12,9 +14,41 @@ function resultDetails(result) {
     el("h3", {}, result.label),
     el("p", { className: "dim" }, result.description),
     ...result.why.map((gap) => el("p", { className: "gap" }, gap)),
-    el("p", {}, "Select a layer to see its ops, why they are where they are, and what to do."),
+    ...worstLayers(result),
+    el("p", { className: "dim" }, "Select a layer to see its ops, why they are where they are, and what to do."),
     ...findings(result.findings.filter((finding) => finding.layer === OUTSIDE)),
   ];
+}
+
+/** The layers to look at first, each a way to it. */
+function worstLayers(result) {
+  if (!result.opsOfStep.name.length) return [];
+  const places = [...result.own].filter(([, tally]) => WORST_FIRST.includes(tally.status));
+  if (!places.length) return [el("p", {}, "No op that matters leaves the accelerator in this step.")];
+  const rank = ([, tally]) => WORST_FIRST.indexOf(tally.status);
+  const order = places.sort((a, b) => rank(a) - rank(b) || b[1].copies - a[1].copies);
+  const rows = order.slice(0, MOST_PLACES).map(([node, tally]) =>
+    el(
+      "li",
+      {},
+      el("span", { className: `dot ${tally.status}`, role: "img", "aria-label": STATUSES[tally.status] }),
+      wayTo(node.path, node),
+      el("span", { className: "words" }, tally.words),
+    ),
+  );
+  const more = order.length - rows.length;
+  return [
+    el("h4", {}, `Where it leaves: ${plural(order.length, "layer")}`),
+    el("ul", { className: "where-list" }, ...rows),
+    more > 0 ? el("p", { className: "dim" }, `and ${more} more in the list`) : "",
+  ].filter(Boolean);
+}
+
+/** A button that selects a layer. */
+function wayTo(words, node) {
+  const button = el("button", { type: "button", className: "goto" }, words);
+  button.addEventListener("click", () => reveal(node));
+  return button;
 }
 
 function layerDetails(node, result) {
@@ -43,16 +77,20 @@ function layersIn(node) {
 }
 
 function targetsTable(node, current) {
-  const rows = RESULTS.filter((result) => result.step === current.step).map((result) => {
+  const beside = RESULTS.filter((result) => result.step === current.step);
+  const used = VERDICTS.map((_, i) => i === 0 || beside.some((result) => result.whole.get(node).counts[i]));
+  const rows = beside.map((result) => {
     const tally = result.whole.get(node);
     return el(
       "tr",
       { className: result === current ? "current" : "" },
       el("th", { scope: "row" }, result.target),
-      ...tally.counts.map((count) => el("td", { className: count ? "" : "zero" }, String(count))),
+      ...tally.counts
+        .filter((_, i) => used[i])
+        .map((count) => el("td", { className: count ? "" : "zero" }, String(count))),
     );
   });
-  const heads = ["target", ...VERDICTS].map((name) => el("th", { scope: "col" }, name));
+  const heads = ["target", ...VERDICTS.filter((_, i) => used[i])].map((name) => el("th", { scope: "col" }, name));
   return el(
     "table",
     { className: "numbers" },

@@ -27,6 +27,14 @@ function toggle(node) {
   return list.focus(node);
 }
 
+/** Select a layer wherever it is: what hides it opens, and the graph comes into view. */
+function reveal(node) {
+  for (const outer of node.line.slice(1, -1)) graph.open.add(outer.id);
+  draw();
+  select(node);
+  byId("explorer").scrollIntoView({ block: "start" });
+}
+
 function draw() {
   graph.show(current);
   list.show(current, graph.open);
@@ -78,6 +86,15 @@ function setUpCards() {
     title.append(button);
     card.addEventListener("click", () => choose(RESULTS[i]));
   });
+}
+
+/** A layer that is named in the text becomes a way to it. */
+function setUpWays() {
+  const byPath = new Map([...OF_LAYER.values()].map((node) => [node.path, node]));
+  for (const name of document.querySelectorAll("[data-layer]")) {
+    const node = byPath.get(name.dataset.layer);
+    if (node) name.replaceWith(wayTo(name.textContent, node));
+  }
 }
 
 function setUpTools() {
@@ -135,6 +152,7 @@ if (RESULTS.length) {
   byId("explorer").hidden = false;
   byId("ops").hidden = false;
   setUpCards();
+  setUpWays();
   setUpTools();
   setUpTheme();
   openSome();
