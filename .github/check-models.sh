@@ -4,8 +4,12 @@
 # them. Exits with the worst code: 2 could not check, 1 the gate failed (docs/exit-codes.md).
 set -uo pipefail
 
+most=65000 # characters of a comment; GitHub takes 65,536
+comment="$REPORTS/comment.md" whole="$REPORTS/summary.md"
 mkdir -p "$REPORTS"
-: >"$REPORTS/comment.md"
+# The first line is how comment.sh finds the comment again.
+printf '<!-- opcheck %s -->\n' "${GITHUB_JOB:-}" >"$comment"
+: >"$whole"
 echo "reports=$REPORTS" >>"$GITHUB_OUTPUT"
 
 options=()
@@ -15,6 +19,18 @@ while IFS= read -r target; do
 done <<<"$TARGETS"
 read -r -a more <<<"$ARGS"
 
+length() { LC_ALL=C wc -c <"$1"; } # bytes: no fewer than the characters
+
+# A model's report, or where that would be too long together, its verdict.
+add() {
+    cat "$1" >>"$whole"
+    if (($(length "$comment") + $(length "$1") < most)); then
+        cat "$1" >>"$comment"
+    elif (($(length "$comment") + 1000 < most)); then
+        { sed -n 1,3p "$1" | cut -c 1-400; echo; echo 'The rest is in the summary of this run.'; echo; } >>"$comment"
+    fi
+}
+
 worst=0 number=0
 while IFS= read -r model; do
     model="${model#"${model%%[![:space:]]*}"}"
@@ -23,15 +39,17 @@ while IFS= read -r model; do
     report="$REPORTS/$number"
     opcheck check ${options[@]+"${options[@]}"} ${more[@]+"${more[@]}"} \
         --format github --format json --format sarif --format markdown \
-        -o - -o "$report.json" -o "$report.sarif" -o "$report.md" -- "$model" 2>"$report.log"
+        -o "$report.github" -o "$report.json" -o "$report.sarif" -o "$report.md" \
+        -- "$model" 2>"$report.log"
     code=$?
     cat "$report.log" >&2
-    if [[ -f "$report.md" ]]; then
-        cat "$report.md" >>"$REPORTS/comment.md"
-    else # nothing could be said: that must not look like nothing to say
-        printf '**opcheck could not check a model (exit code %s).** See the log of this run.\n' \
-            "$code" >>"$REPORTS/comment.md"
+    if [[ ! -f "$report.md" ]]; then # nothing could be said: that must not look like nothing to say
+        printf '### ❌ opcheck could not check a model (exit code %s)\n\nSee the log of this run.\n\n' \
+            "$code" >"$report.md"
+        echo "::error title=opcheck::Model $number could not be checked (exit code $code)." \
+            >"$report.github"
     fi
+    add "$report.md"
     ((code > worst)) && worst=$code
 done <<<"$MODELS"
 
@@ -39,5 +57,8 @@ if ((number == 0)); then
     echo "::error title=opcheck::No model was named."
     exit 3
 fi
-[[ -n "${GITHUB_STEP_SUMMARY:-}" ]] && cat "$REPORTS/comment.md" >>"$GITHUB_STEP_SUMMARY"
+# Every verdict before the rest: GitHub shows ten errors and ten warnings of a step.
+for ((i = 1; i <= number; i++)); do sed -n 1p "$REPORTS/$i.github"; done
+for ((i = 1; i <= number; i++)); do sed 1d "$REPORTS/$i.github"; done
+[[ -n "${GITHUB_STEP_SUMMARY:-}" ]] && cat "$whole" >>"$GITHUB_STEP_SUMMARY"
 exit "$worst"

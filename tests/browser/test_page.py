@@ -121,6 +121,35 @@ def test_targets_side_by_side(page: Chrome) -> None:
     assert pressed == ["false", "false", "true", "false"]
 
 
+def test_what_to_do_leads_to_the_layer(page: Chrome) -> None:
+    """On the target that the finding is of, with what hides the layer opened."""
+    find(page, "#collapse").click()
+    card = page.find_element(By.XPATH, "//ul[@class='findings']/li[contains(., 'directml@0.4.0')]")
+    way = card.find_element(By.CSS_SELECTOR, "button.goto")
+    path = way.text
+    way.click()
+    assert find(page, "#details h3").text == path
+    chosen = find(page, ".result button[aria-pressed=true]").text
+    assert chosen.startswith("directml@0.4.0")
+    assert row(page, path).is_displayed()
+
+
+def test_the_layers_to_look_at_are_named_before_one_is_selected(page: Chrome) -> None:
+    ways = texts(page, "#details .where-list button")
+    assert ATTENTION in ways
+    assert "dense" not in ways
+    page.find_elements(By.CSS_SELECTOR, "#details .where-list button")[
+        ways.index(ATTENTION)
+    ].click()
+    assert find(page, "#details h3").text == ATTENTION
+
+
+def test_an_empty_table_says_so(page: Chrome) -> None:
+    assert not find(page, "#nothing").is_displayed()
+    find(page, "#filter").send_keys("no such op")
+    assert "choose other verdicts" in find(page, "#nothing").text
+
+
 def test_a_nested_model_closes_and_opens(page: Chrome) -> None:
     assert ATTENTION in page.execute_script(BOXES)
     row(page, "block").find_element(By.CSS_SELECTOR, ".twisty").click()

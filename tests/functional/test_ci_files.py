@@ -32,14 +32,15 @@ def test_the_hook_is_a_command_of_ours() -> None:
 
 
 def check(
-    folder: Path, models: str, targets: str = "", args: str = ""
+    folder: Path, models: str, targets: str = "", args: str = "", **changes: str
 ) -> subprocess.CompletedProcess[str]:
     variables = {
-        **environment(),
+        **environment(**changes),
         "MODELS": models,
         "TARGETS": targets,
         "ARGS": args,
         "REPORTS": str(folder / "reports"),
+        "GITHUB_JOB": "lint",
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
     }
@@ -69,14 +70,88 @@ def test_the_worst_code_of_all_models(tmp_path: Path) -> None:
     assert codes == [True, False]
     assert not (reports / "3.json").exists()
     comment = (reports / "comment.md").read_text("utf-8")
+    assert comment.startswith("<!-- opcheck lint -->\n### ")
     assert "could not check a model (exit code 2)" in comment
     assert "Conv3D" in comment
-    assert "::error" in ran.stdout
+    levels = [line.split(" ")[0] for line in ran.stdout.splitlines()[:3]]
+    assert levels == ["::notice", "::error", "::error"]  # the verdicts come first
     assert "\npwned" not in ran.stdout
     assert (tmp_path / "output").read_text("utf-8") == f"reports={reports}\n"
-    assert (tmp_path / "summary").read_text("utf-8") == comment
+    assert (tmp_path / "summary").read_text("utf-8") == comment.partition("\n")[2]
+    runs = [json.loads((reports / f"{n}.sarif").read_text("utf-8"))["runs"] for n in (1, 2)]
+    categories = {run["automationDetails"]["id"] for (run,) in runs}
+    assert len(categories) == 2  # GitHub refuses two of one upload that are the same
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 def test_no_model_is_no_pass(tmp_path: Path) -> None:
     assert check(tmp_path, " \n").returncode == 3
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_a_comment_has_room_for_the_verdict_of_every_model(tmp_path: Path) -> None:
+    """`opcheck` is replaced: what it would say of three large models."""
+    command = tmp_path / "opcheck"
+    command.write_text(
+        "#!/bin/sh\n"
+        'while [ "$1" ]; do case "$1" in *.md) md="$1";; *.github) gh="$1";; esac; shift; done\n'
+        'echo "::notice::passed" >"$gh"\n'
+        'printf "### passed\\n\\nmodel\\n\\n" >"$md"\n'
+        'head -c 30000 /dev/zero | tr "\\0" x >>"$md"\n',
+        "utf-8",
+    )
+    command.chmod(0o755)
+    ran = check(tmp_path, "a\nb\nc\n", PATH=f"{tmp_path}:{environment()['PATH']}")
+    assert ran.returncode == 0, ran.stderr
+    comment = (tmp_path / "reports" / "comment.md").read_text("utf-8")
+    assert len(comment) < 65_536
+    assert comment.count("### passed") == 3
+    assert comment.count("The rest is in the summary of this run.") == 1
+    assert (tmp_path / "summary").read_text("utf-8").count("x" * 30_000) == 3
+
+
+_GH = """#!/bin/sh
+echo "$@" >>{log}
+case "$*" in *--paginate*) echo "$MARKER" >>{log}; printf '{ids}';; esac
+exit {code}
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+@pytest.mark.parametrize(
+    ("ids", "code", "expected"),
+    [
+        ("", 0, "--method POST repos/o/r/issues/7/comments -F body=@"),
+        ("11\\n42\\n", 0, "--method PATCH repos/o/r/issues/comments/42 -F body=@"),
+        ("", 1, None),
+    ],
+)
+def test_the_comment_is_found_again(
+    ids: str, code: int, expected: str | None, tmp_path: Path
+) -> None:
+    """`gh` is replaced; a refusal, as in a fork's pull request, is a warning and no failure."""
+    log = tmp_path / "log"
+    gh = tmp_path / "gh"
+    gh.write_text(_GH.format(log=log, ids=ids, code=code), "utf-8")
+    gh.chmod(0o755)
+    (tmp_path / "comment.md").write_text("<!-- opcheck lint -->\ntext\n", "utf-8")
+    ran = subprocess.run(
+        ["bash", str(ROOT / ".github" / "comment.sh")],
+        env=environment(
+            PATH=f"{tmp_path}:{environment()['PATH']}",
+            REPORTS=str(tmp_path),
+            GITHUB_REPOSITORY="o/r",
+            NUMBER="7",
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    asked = log.read_text("utf-8")
+    assert "<!-- opcheck lint -->" in asked
+    if expected is None:
+        assert ran.stdout.startswith("::warning title=opcheck::The comment could not be written")
+    else:
+        assert expected in asked
+        assert ran.stdout == ""

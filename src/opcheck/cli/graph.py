@@ -67,8 +67,14 @@ def _graph(arguments: argparse.Namespace) -> LayerGraph:
     else:
         report = _checked(arguments.model, target, step)
     found = [r for r in report.results if r.step == step and r.target.startswith(target or "")]
-    if not found or not found[0].ops:
-        why = " ".join(found[0].incomplete) if found else f"It has no {step} on {target}."
+    if not found:
+        there = dict.fromkeys(f"{result.step} on {result.target}" for result in report.results)
+        raise CannotCheckError(
+            f"{arguments.model} cannot be drawn: it has no {step} on {target or 'any target'}.",
+            hint=f"It has {', '.join(there) or 'no result'}.",
+        )
+    if not found[0].ops:
+        why = " ".join(found[0].incomplete)
         raise CannotCheckError(f"{arguments.model} cannot be drawn: {why}")
     return layergraph.of_result(report, found[0], depth)
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from opcheck.graph import LayerNode
+from opcheck.placement.types import Verdict
 from opcheck.report import Model, Op, Report, Result
 
 Status = Literal["fails", "cpu", "host-pinned", "unknown", "minor", "accelerator", "none"]
+_WORST_FIRST: tuple[Verdict, ...] = ("fails", "cpu", "host-pinned", "unknown")
 _OUTSIDE = "(outside any layer)"
 
 
@@ -93,10 +95,9 @@ def _judged(ops: Sequence[Op]) -> tuple[Status, str]:
     if not ops:
         return "none", ""
     count = Counter(op.verdict for op in ops if op.matters or op.verdict in ("fails", "unknown"))
-    words = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
-    for status in ("fails", "cpu", "host-pinned", "unknown"):
-        if count[status]:
-            return status, words
+    worst = [status for status in _WORST_FIRST if count[status]]
+    if worst:
+        return worst[0], ", ".join(f"{count[status]} {status}" for status in worst)
     small = sum(op.leaves for op in ops)
     if small:
         return "minor", f"{small} small op{'s' if small > 1 else ''}"

@@ -3,7 +3,6 @@
 
 const MOST_OPS = 200;
 const MOST_PLACES = 12;
-const WORST_FIRST = ["fails", "cpu", "host-pinned", "unknown"];
 
 function showDetails(container, node, result) {
   container.replaceChildren(...(node ? layerDetails(node, result) : resultDetails(result)));
@@ -38,16 +37,16 @@ function worstLayers(result) {
   );
   const more = order.length - rows.length;
   return [
-    el("h4", {}, `Where it leaves: ${plural(order.length, "layer")}`),
+    el("h4", {}, `Where to look: ${plural(order.length, "layer")}`),
     el("ul", { className: "where-list" }, ...rows),
     more > 0 ? el("p", { className: "dim" }, `and ${more} more in the list`) : "",
   ].filter(Boolean);
 }
 
-/** A button that selects a layer. */
-function wayTo(words, node) {
+/** A button that selects a layer, and the result that the text is about. */
+function wayTo(words, node, result) {
   const button = el("button", { type: "button", className: "goto" }, words);
-  button.addEventListener("click", () => reveal(node));
+  button.addEventListener("click", () => reveal(node, result));
   return button;
 }
 
@@ -103,7 +102,7 @@ function targetsTable(node, current) {
 function cost(tally, result) {
   if (!tally.ops) return el("p", {}, `No ops in the ${result.step} step.`);
   const gap = tally.uncounted ? `, unknown for ${plural(tally.uncounted, "op")}` : "";
-  const share = tally.flops ? `, ${((100 * tally.there) / tally.flops).toFixed(1)} % there` : "";
+  const share = tally.flops ? `, ${percent(tally.there, tally.flops)} there` : "";
   return el(
     "p",
     { className: "cost" },

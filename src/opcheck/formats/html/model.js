@@ -2,6 +2,7 @@
 // The report as the scripts below use it: layers as a tree, and what each result says of each.
 
 const VERDICTS = ["accelerator", "host-pinned", "cpu", "fails", "unknown"];
+const WORST_FIRST = ["fails", "cpu", "host-pinned", "unknown"];
 // How a layer is coloured, the worst first. "minor": only ops of little weight leave it.
 const STATUSES = {
   fails: "fails",
@@ -49,6 +50,12 @@ function short(number, unit = "") {
   }
   const digits = step && number < 100 ? number.toFixed(1) : String(Math.round(number));
   return `${digits} ${scale[step]}${unit}`.trim();
+}
+
+/** "98.5 %"; never 0 % or 100 % unless it is exactly that. */
+function percent(part, whole) {
+  const share = (100 * part) / whole;
+  return `${part === 0 || part === whole ? share : Math.min(Math.max(share, 0.1), 99.9).toFixed(1)} %`;
 }
 
 class LayerNode {
@@ -141,8 +148,8 @@ class Tally {
   /** "4 cpu, 1 unknown"; where nothing else leaves, how many ops of little weight do. */
   get words() {
     if (this.status === "minor") return plural(this.ops - this.counts[0], "small op");
-    const parts = VERDICTS.map((name, i) => (i && this.matter[i] ? `${this.matter[i]} ${name}` : ""));
-    return parts.filter(Boolean).join(", ");
+    const parts = WORST_FIRST.map((name) => [this.matter[VERDICTS.indexOf(name)], name]);
+    return parts.filter(([count]) => count).map((part) => part.join(" ")).join(", ");
   }
 }
 

@@ -9,6 +9,7 @@ class OpTable {
     this.table = section.querySelector("table");
     this.count = section.querySelector("#count");
     this.more = section.querySelector("#more");
+    this.nothing = section.querySelector("#nothing");
     this.wanted = new Set([1, 2, 3, 4]);
     Object.assign(this, { needle: "", small: false, layers: null, sort: "weight", descending: true });
     this.more.addEventListener("click", () => this.page(PAGE * 2));
@@ -96,6 +97,10 @@ class OpTable {
     const all = this.result.ops.verdict.filter((verdict) => verdict >= 0).length;
     this.count.textContent = `${this.rows.length.toLocaleString("en")} of ${all.toLocaleString("en")} of the ${this.result.step} step`;
     this.page(PAGE);
+    this.nothing.hidden = this.rows.length > 0;
+    this.nothing.textContent = this.small
+      ? "No op is like that: choose other verdicts, or clear the filter."
+      : "No op that matters is like that: choose other verdicts, or show the ops of little weight too.";
   }
 
   /** An op is shown when it has one of the verdicts wanted on any of the targets side by side. */

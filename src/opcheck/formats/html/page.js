@@ -4,7 +4,8 @@
 const byId = (id) => document.getElementById(id);
 const MOST_OPENED = 40; // boxes that one can take in at first sight
 
-let current = RESULTS.find((result) => result.findings.some((f) => f.severity === "error")) ?? RESULTS[0];
+const has = (severity) => RESULTS.find((result) => result.findings.some((f) => f.severity === severity));
+let current = has("error") ?? has("warning") ?? RESULTS[0];
 let selected = null;
 
 const graph = new LayerGraph(byId("graph"), { onSelect: select, onToggle: toggle });
@@ -28,9 +29,9 @@ function toggle(node) {
 }
 
 /** Select a layer wherever it is: what hides it opens, and the graph comes into view. */
-function reveal(node) {
+function reveal(node, result = current) {
   for (const outer of node.line.slice(1, -1)) graph.open.add(outer.id);
-  draw();
+  choose(result);
   select(node);
   byId("explorer").scrollIntoView({ block: "start" });
 }
@@ -92,8 +93,10 @@ function setUpCards() {
 function setUpWays() {
   const byPath = new Map([...OF_LAYER.values()].map((node) => [node.path, node]));
   for (const name of document.querySelectorAll("[data-layer]")) {
-    const node = byPath.get(name.dataset.layer);
-    if (node) name.replaceWith(wayTo(name.textContent, node));
+    const { layer, target, step } = name.dataset;
+    const result = RESULTS.find((each) => each.target === target && each.step === step);
+    const node = byPath.get(layer);
+    if (node) name.replaceWith(wayTo(name.textContent, node, result));
   }
 }
 
