@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     old: str = arguments.old
     new: str = getattr(arguments, "new", old)
     named = _targets(arguments)
-    if old == new and len(named) != 2:
+    if "new" not in vars(arguments) and len(named) != 2:
         raise UsageError(
             "There is one side only to compare.",
             hint="Give OLD and NEW, or two targets: -t metal@1.1.0 -t metal@1.2.0.",

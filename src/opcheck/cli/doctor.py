@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import shutil
 from importlib.metadata import requires
 
 from packaging.requirements import Requirement
@@ -12,9 +13,12 @@ from tabulate import tabulate
 import opcheck
 from opcheck import installed
 from opcheck.cli.parser import Subparsers
+from opcheck.emulator.compiler import find_compiler
+from opcheck.errors import EmulatorError
 from opcheck.formats.output import STDOUT, write
 
 NAME = "doctor"
+_EXTRAS = ("tf", "metal", "directml", "profile", "graph", "extract")
 _PACKAGES = ("keras", "tf_keras", "tensorflow-metal", "tensorflow-directml-plugin")
 
 
@@ -31,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
         *((name, installed.version_of(name) or "") for name in tensorflows),
         *((name, installed.version_of(name) or "not installed") for name in _PACKAGES),
         ("targets without -t", ", ".join(installed.default_targets())),
+        ("emulated devices", _emulated()),
     ]
     lines = tabulate(rows, tablefmt="plain", disable_numparse=True).splitlines()
     lines += ["", "Extras (pip install 'opcheck[NAME]') and what each would add here"]
@@ -44,13 +49,20 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
     return 0 if tensorflows else 2
 
 
+def _emulated() -> str:
+    try:
+        return f"are built with {shutil.which(find_compiler()[0])}"
+    except EmulatorError as error:
+        return f"none, verdicts are predicted: {error}"
+
+
 def _extras() -> dict[str, list[str]]:
     """Per extra, the requirements that apply to this Python and system and are not met."""
     found: dict[str, list[str]] = {}
     for text in requires("opcheck") or ():
         requirement = Requirement(text)
         marker = str(requirement.marker or "")
-        for extra in ("tf", "metal", "directml", "profile", "extract"):
+        for extra in _EXTRAS:
             if f'extra == "{extra}"' not in marker and f"extra == '{extra}'" not in marker:
                 continue
             missing = found.setdefault(extra, [])

@@ -117,7 +117,7 @@ def add_building(options: _Options) -> None:
 def add_model(parser: Parser) -> None:
     """The model, for commands that take one, and its inputs."""
     parser.add_argument("model", metavar="MODEL")
-    inputs = parser.add_argument_group("inputs of the step, where they are not to be chosen")
+    inputs = parser.add_argument_group("inputs of the step, which opcheck chooses otherwise")
     inputs.add_argument(
         "--input",
         action="append",

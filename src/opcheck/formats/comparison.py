@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from opcheck.formats.escape import printable
-from opcheck.formats.numbers import times
+from opcheck.formats.numbers import count, times
 from opcheck.formats.style import Colour, Style
 from opcheck.formats.tables import paragraph, table
 from opcheck.placement.types import Verdict
-from opcheck.report.comparison import Change, Comparison, StepComparison
+from opcheck.report.comparison import Change, Comparison, StepComparison, weighs
 from opcheck.rules import Finding
 
 _MOST_ROWS = 40
@@ -69,8 +69,8 @@ def _table(changes: list[Change], style: Style) -> list[str]:
         ]
         for change in changes[:_MOST_ROWS]
     ]
-    headers = ("layer", "op", "dtypes", "before", "after", "reason of the worse")
-    wrap = {"layer": 2, "dtypes": 1, "before": 1, "after": 1, "reason of the worse": 3}
+    headers = ("layer", "op", "dtypes", "before", "after", "why it leaves")
+    wrap = {"layer": 2, "dtypes": 1, "before": 1, "after": 1, "why it leaves": 3}
     lines = table(headers, rows, width=style.width, wrap=wrap)
     if len(changes) > _MOST_ROWS:
         lines.append(f"... and {len(changes) - _MOST_ROWS} more; --format json has all.")
@@ -90,7 +90,20 @@ def _finding(finding: Finding, style: Style) -> list[str]:
 
 
 def _conclusion(document: Comparison, style: Style) -> str:
-    if document.worse:
-        return style.paint("WORSE than before.", "red")
-    changed = any(step.changes or step.mended for step in document.steps)
-    return style.paint("Better than before." if changed else "No worse than before.", "green")
+    worse = _weight(document, "worse", [f for step in document.steps for f in step.introduced])
+    better = _weight(document, "better", [f for step in document.steps for f in step.mended])
+    if worse:
+        rest = f"; better in {better}" if better else ""
+        return style.paint(f"WORSE in {worse}{rest}.", "red")
+    text = f"Better in {better}; nothing is worse." if better else "No worse than before."
+    return style.paint(text, "green")
+
+
+def _weight(document: Comparison, direction: str, findings: list[Finding]) -> str:
+    """``2 kinds of op and 1 finding``, of every step; empty where there is nothing."""
+    changes = [change for step in document.steps for change in step.changes]
+    kinds = {(c.layer, c.op, c.dtypes) for c in changes if c.direction == direction}
+    weighty = {f.fingerprint for f in findings if weighs(f)}
+    parts = [f"{len(kinds)} kind{'s' * (len(kinds) != 1)} of op" if kinds else ""]
+    parts += [count(len(weighty), "finding") if weighty else ""]
+    return " and ".join(filter(None, parts))

@@ -6,12 +6,15 @@ import errno
 import os
 import re
 import stat
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 from opcheck.errors import UnreadableModelError
 
 READABLE = "opcheck reads Keras .keras and .h5 files, SavedModel folders and frozen graphs (.pb)."
 _WHOLE = "Save the whole model with model.save(...), or give package.module:build_model."
+_MOST_NAMES = 5000  # of a folder that are looked through for a misspelt one
 _SSTABLE_MAGIC = bytes.fromhex("57fb808b247547db")  # ends every TensorFlow checkpoint index
 
 # (pattern of the first bytes, what it is, hint)
@@ -53,8 +56,20 @@ def missing(spec: str, error: OSError | ValueError) -> UnreadableModelError:
         if number == errno.ENOENT and Path(spec).is_symlink():
             return UnreadableModelError(f"{spec} is a symbolic link to nothing.")
         hint = "Give a model file, a SavedModel folder or package.module:build_model."
+        near = _beside(Path(spec)) if number == errno.ENOENT else None
+        hint = f"Did you mean {near}?" if near else hint
         return UnreadableModelError(f"{spec} does not exist.", hint=hint)
     return UnreadableModelError(f"{spec} cannot be read ({os.strerror(number or 0)}).")
+
+
+def _beside(path: Path) -> Path | None:
+    """A file or folder there with nearly that name."""
+    try:
+        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_NAMES)]
+    except OSError:
+        return None
+    near = get_close_matches(path.name, names, n=1, cutoff=0.8)
+    return path.with_name(near[0]) if near else None
 
 
 def special(spec: str, mode: int) -> UnreadableModelError:

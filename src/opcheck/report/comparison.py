@@ -20,6 +20,8 @@ from opcheck.worker.protocol import Step
 
 _BEST_FIRST: tuple[Verdict, ...] = ("accelerator", "host-pinned", "cpu", "unknown", "fails")
 
+_ENVIRONMENT = frozenset({"OPC302"})  # of the TensorFlow here, not of the model or the target
+
 Kind = tuple[str, str, str]  # layer, op type, dtypes
 
 
@@ -67,7 +69,12 @@ class Comparison(msgspec.Struct, frozen=True):
         """Something fails, leaves the accelerator or is unknown that did not before."""
         return any(
             change.direction == "worse" for step in self.steps for change in step.changes
-        ) or any(f.severity != "note" for step in self.steps for f in step.introduced)
+        ) or any(weighs(finding) for step in self.steps for finding in step.introduced)
+
+
+def weighs(finding: Finding) -> bool:
+    """Whether it makes a side worse. Which TensorFlow traced the graph does not."""
+    return finding.severity != "note" and finding.code not in _ENVIRONMENT
 
 
 def compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,6 +181,8 @@ def test_doctor(
     assert ("No TensorFlow" in out) is (code == 2)
     assert "2.18.1" in out or not installed
     assert "tensorflow-metal" in out
+    assert re.search("^emulated devices +(are built with|none)", out, re.MULTILINE)
+    assert re.search("^  graph ", out, re.MULTILINE)
 
 
 def test_report_renders_again(opcheck: Opcheck, tmp_path: Path, report: Report) -> None:

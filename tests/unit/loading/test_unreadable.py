@@ -252,3 +252,11 @@ def test_archive_links_duplicates_and_bombs(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", b" " * 2**24)
     assert "a bomb" in fails(path, RefusedModelError).message
+
+
+def test_a_misspelt_file_is_told_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "classifier.keras").touch()
+    with pytest.raises(UnreadableModelError, match=r"Did you mean .*classifier\.keras\?"):
+        read(str(tmp_path / "clasifier.keras"))
+    with pytest.raises(UnreadableModelError, match="Give a model file"):
+        read(str(tmp_path / "other.h5"))

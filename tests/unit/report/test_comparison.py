@@ -105,3 +105,17 @@ def test_nothing_in_common(report: Report) -> None:
 def test_a_target_that_is_not_there(report: Report) -> None:
     with pytest.raises(UsageError, match=r"new report has no target metal@9. It has metal"):
         compare(report, report, source="metal@1.2.0", target="metal@9")
+
+
+def test_another_tensorflow_here_is_neither_better_nor_worse(report: Report) -> None:
+    """Metal's results have no OPC302; DirectML's inference has two warnings of it."""
+    result = report.results[2]
+    other = tuple(f for f in result.findings if f.code != "OPC302")
+    without = msgspec.structs.replace(
+        report,
+        results=(*report.results[:2], msgspec.structs.replace(result, findings=other)),
+    )
+    comparison = compare(without, report)
+    introduced = [f.code for step in comparison.steps for f in step.introduced]
+    assert introduced == ["OPC302", "OPC302"]
+    assert not comparison.worse
