@@ -30,9 +30,13 @@ class Report(types.Report, frozen=True):
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row an op of each result: target, step, layer, op, name, dtypes, verdict, evidence,
-        severity, reason.
+        severity, reason, flops, bytes, copies.
 
-        Raises UsageError when pandas is not installed.
+        ``layer`` is None for an op of no layer, ``severity`` for one that is on the accelerator.
+        ``dtypes`` is a dict, attribute -> dtype or tuple of dtypes. ``flops``, ``bytes`` and
+        ``copies`` are of one step, None where they are not known; ``copies`` are those between host
+        and device memory that its tensors take part in. Raises UsageError when pandas is not
+        installed.
         """
         try:
             import pandas as pd
@@ -53,6 +57,9 @@ class Report(types.Report, frozen=True):
                     "evidence": op.evidence,
                     "severity": op.severity,
                     "reason": op.reason.message,
+                    "flops": op.cost.of_a_step(op.cost.flops),
+                    "bytes": op.cost.of_a_step(op.cost.bytes),
+                    "copies": op.cost.crossings,
                 }
                 for result in self.results
                 for op in result.ops

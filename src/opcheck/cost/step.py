@@ -142,18 +142,14 @@ def _most_expensive(
             name=op.id,
             op=op.op_type,
             layer=op.layer_path,
-            flops=_per_step(cost.flops, cost.runs),
-            bytes=_per_step(cost.bytes, cost.runs),
+            flops=cost.of_a_step(cost.flops),
+            bytes=cost.of_a_step(cost.bytes),
             crossings=cost.crossings,
             crossing_bytes=cost.crossing_bytes,
         )
         for op, cost in leaving[:_MOST]
         if weight(cost) > 0
     )
-
-
-def _per_step(count: int | None, runs: int | None) -> int | None:
-    return None if count is None or runs is None else count * runs
 
 
 def weight(cost: OpCost) -> float:

@@ -42,6 +42,10 @@ class OpCost(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.bytes_in + self.bytes_out
 
+    def of_a_step(self, count: int | None) -> int | None:
+        """What is counted for one execution, for all of a step's."""
+        return None if count is None or self.runs is None else count * self.runs
+
 
 NOT_COUNTED = OpCost(unknown="it was not counted")
 

@@ -20,7 +20,8 @@ class NotAnalysed(OpRule):
 
     ## What to do
     A custom layer: name the module that defines it, `--custom-objects package.module`. A Lambda
-    layer: `--trust`, if you trust where the file comes from.
+    layer: `--trust`, if you trust where the file comes from. A live model whose class stands in the
+    main script or a notebook: move it to a module, or `opcheck.check(model, in_process=True)`.
 
     ## Source
     CVE-2024-3660, CVE-2025-1550, CVE-2025-9905 and others: Keras files that run code when opened.
@@ -42,4 +43,6 @@ class NotAnalysed(OpRule):
         kind = next((layer.kind for layer in subject.layers if layer.path == group.layer), "custom")
         if kind == "lambda":
             return "Add --trust to run the Lambda layer's code, if you trust this file."
+        if subject.source.format in ("live", "factory"):
+            return "Move its class to a module that can be imported, or check in_process."
         return "Name the module that defines it: --custom-objects package.module."

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
+import pandas as pd
 import pytest
 
 import opcheck
@@ -37,6 +38,16 @@ def test_a_data_frame_has_a_row_for_each_op(public: opcheck.Report) -> None:
     einsum = frame[(frame.op == "Einsum") & (frame.target == "metal@1.2.0")]
     assert set(einsum.layer) == {"block/attention"}
     assert set(einsum.verdict) == {"cpu"}
+    costs = {
+        (result.target, result.step, op.name): op.cost
+        for result in public.results
+        for op in result.ops
+    }
+    for row in frame.itertuples():
+        cost = costs[row.target, row.step, row.name]
+        assert row.copies == cost.crossings
+        assert pd.isna(row.bytes) if cost.bytes is None else row.bytes == cost.bytes * cost.runs
+    assert frame.bytes.notna().any()
 
 
 def test_what_a_notebook_shows_is_inert(public: opcheck.Report) -> None:

@@ -108,13 +108,9 @@ def _columns(ops: Iterable[Op], texts: _Texts, layers: dict[str, int]) -> dict[s
         "layer": column(lambda op: _ABSENT if op.layer is None else layers[op.layer]),
         "role": column(lambda op: texts.number(op.role)),
         "dtype": column(lambda op: texts.number(dtype(op))),
-        "flops": column(lambda op: _per_step(op.cost.flops, op.cost.runs)),
-        "bytes": column(lambda op: _per_step(op.cost.bytes, op.cost.runs)),
+        "flops": column(lambda op: op.cost.of_a_step(op.cost.flops)),
+        "bytes": column(lambda op: op.cost.of_a_step(op.cost.bytes)),
     }
-
-
-def _per_step(count: int | None, runs: int | None) -> int | None:
-    return None if count is None or runs is None else count * runs
 
 
 def _result(
