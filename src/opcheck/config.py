@@ -155,7 +155,7 @@ def load(
         if ignore.expires is not None and ignore.expires < (today or date.today()):
             raise UsageError(
                 f"The ignore of {ignore.label} expired on {ignore.expires} ({file}): "
-                f"{ignore.reason}",
+                f"{ignore.reason.rstrip('.')}.",
                 hint="Mend what it hides, or give it a later date.",
             )
     return options
@@ -254,6 +254,11 @@ def _table(path: Path) -> tuple[Mapping[str, object], str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from error
     if path.name == _OWN_FILE:
+        if "tool" in document:
+            raise UsageError(
+                f"{path} is opcheck's own: its keys stand without [tool.opcheck].",
+                hint="Take that line out; [[tool.opcheck.ignore]] is [[ignore]] there.",
+            )
         return document, str(path)
     tool = document.get("tool", {})
     table = tool.get("opcheck", {}) if isinstance(tool, dict) else {}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from installed_command import FIXTURES, ROOT, environment
+
+from opcheck.cli import parser
 
 SCRIPT = ROOT / ".github" / "check-models.sh"
 
@@ -29,6 +33,32 @@ def test_the_hook_is_a_command_of_ours() -> None:
     assert hook["entry"] == "opcheck scan"
     assert re.search(hook["files"], "models/a.keras")
     assert not re.search(hook["files"], "notes.txt")
+
+
+DOCS = (ROOT / "docs" / "ci.md").read_text("utf-8")
+RECIPES = re.findall(r"^```yaml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_yaml_and_its_options_exist(recipe: str) -> None:
+    text = recipe.replace("<where opcheck's repository is>", "https://example.org/opcheck")
+    assert yaml.safe_load(text)
+    for words in commands(yaml.safe_load(text)):
+        parser().parse(words if words[0] in ("merge", "scan") else ["check", *words])
+
+
+def commands(value: object) -> Iterator[list[str]]:
+    """Every `opcheck ...` in a document, and the hook's arguments."""
+    if isinstance(value, dict):
+        if value.get("id") == "opcheck":
+            yield ["scan", "model.keras", *value["args"]]
+        for item in value.values():
+            yield from commands(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from commands(item)
+    elif isinstance(value, str) and value.startswith("opcheck "):
+        yield shlex.split(re.sub(r"\$\{\{.*?\}\}", "x", value))[1:]
 
 
 def check(

@@ -55,6 +55,7 @@ _COMMANDS = {
         completion,
     )
 }
+_ALONE = ("-h", "--help", "--version")  # options that go without a command
 _DESCRIPTION = """\
 Which ops of a Keras model leave the GPU on Apple Metal or DirectML, and why.
 
@@ -110,7 +111,7 @@ def parser() -> Parser:
 def _parse(words: list[str]) -> argparse.Namespace:
     if not words:  # not help and exit 0: `opcheck $MODEL` with an empty variable must not pass
         raise UsageError("No model was given.", hint="opcheck --help shows how.")
-    if words[0] not in (*_COMMANDS, "-h", "--help", "--version"):
+    if words[0] not in (*_COMMANDS, *_ALONE):
         _refuse_misspelt(words[0])
         words = [check.NAME, *words]
     return parser().parse(words)
@@ -118,9 +119,10 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 def _refuse_misspelt(word: str) -> None:
     """`opcheck chekc x.h5` is a command misspelt, not a model of that name."""
-    near = get_close_matches(word, _COMMANDS, n=1, cutoff=0.75)
-    if near and not Path(word).exists():
-        raise UsageError(f"There is no command {word}.", hint=f"Did you mean {near[0]}?")
+    near = get_close_matches(word, (*_COMMANDS, *_ALONE), n=1, cutoff=0.75)
+    if near and near != [word] and not Path(word).exists():
+        what = "option" if word.startswith("-") else "command"
+        raise UsageError(f"There is no {what} {word}.", hint=f"Did you mean {near[0]}?")
 
 
 def _complain(message: str, error: Exception | None = None) -> None:

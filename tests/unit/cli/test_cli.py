@@ -95,6 +95,7 @@ def test_formats_and_outputs_go_in_pairs(opcheck: Opcheck, tmp_path: Path, repor
         ((), "No model was given."),
         (("check",), "the following arguments are required: MODEL."),
         (("chekc", "x.h5"), "There is no command chekc. Did you mean check?"),
+        (("--versoin",), "There is no option --versoin. Did you mean --version?"),
         (("x.h5", "--stpe", "both"), "--stpe both. Did you mean --step?"),
         (("registry", "export", "metal", "--leyer=all"), "Did you mean --layer?"),
         (("targets", "--json"), "--json. opcheck targets --help shows how."),

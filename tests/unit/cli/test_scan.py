@@ -87,6 +87,19 @@ def test_the_worst_counts(paths: list[str], code: int, said: str, opcheck: Opche
 
 
 @pytest.mark.usefixtures("judged", "tree")
+def test_it_says_why_a_model_fails(opcheck: Opcheck) -> None:
+    _, out, _ = opcheck("scan", "models/a.h5", "models/deep/b.keras")
+    assert "\nmodels/a.h5\n" not in out
+    why = out.partition("\nmodels/deep/b.keras\n")[2].splitlines()
+    assert why[0] == "  unknown Where 2 ops of the inference step would run is not known."
+    assert any(
+        line.startswith("  OPC101  metal@1.2.0: block/attention: Einsum \u00d74 runs")
+        for line in why
+    )
+    assert any(line.startswith("  and ") for line in why)
+
+
+@pytest.mark.usefixtures("judged", "tree")
 def test_json_holds_every_report(opcheck: Opcheck) -> None:
     code, out, _ = opcheck("scan", "models", "-f", "json")
     models = json.loads(out)["models"]

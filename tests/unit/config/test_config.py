@@ -123,6 +123,12 @@ def test_a_wrong_key_of_opcheck_toml_names_that_file(tmp_path: Path) -> None:
         load({}, start=tmp_path, environment={})
 
 
+def test_opcheck_toml_has_no_tool_table(tmp_path: Path) -> None:
+    (tmp_path / "opcheck.toml").write_text("[tool.opcheck]\nstep = 'training'\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"its keys stand without \[tool\.opcheck\]"):
+        load({}, start=tmp_path, environment={})
+
+
 IGNORE = """
 [[tool.opcheck.ignore]]
 layer = "encoder/*"
