@@ -14,6 +14,7 @@ from opcheck.report import Op, Result
 from opcheck.worker.protocol import Step
 
 _MOST_ROWS = 40
+_NARROW = 90  # columns below which the dtype stands under the op
 _MOST_LAYERS = 3  # of one kind that are listed one by one
 SHORT_STEPS: dict[Step, str] = {"inference": "infer", "training": "train"}
 _WORST_FIRST = {"fails": 0, "unknown": 1, "cpu": 2, "host-pinned": 3}
@@ -130,16 +131,18 @@ def _kind(op: Op) -> Kind:
 
 
 def _table(found: Fallbacks, style: Style) -> list[str]:
+    narrow = style.width < _NARROW
     rows: list[list[str]] = []
     layer = None
     for row in found.rows[:_MOST_ROWS]:
         kind = row.kind
         name = kind.layer if kind.layer != layer else ""
-        counts = times("/".join(map(str, row.counts)))
-        rows.append([name, f"{kind.op} {counts}", kind.dtype, kind.verdict, row.message])
+        op = f"{kind.op} {times('/'.join(map(str, row.counts)))}"
+        named = [f"{op}\n{kind.dtype}"] if narrow else [op, kind.dtype]
+        rows.append([name, *named, kind.verdict, row.message])
         layer = kind.layer
     op = f"op {times('/'.join(SHORT_STEPS[step] for step in found.steps))}"
-    headers = ("layer", op, "dtype", "verdict", "reason")
+    headers = ("layer", *([op] if narrow else [op, "dtype"]), "verdict", "reason")
     lines = table(headers, rows, width=style.width, wrap={"layer": 1, "reason": 2})
     hidden = len(found.rows) - _MOST_ROWS
     if hidden > 0:

@@ -24,7 +24,7 @@ def table(
 ) -> list[str]:
     """The lines of a table; the columns in ``wrap`` share, by weight, what the others leave."""
     widest = [
-        max(len(header) + _BESIDE_HEADER, *(len(row[i]) for row in rows))
+        max(len(header) + _BESIDE_HEADER, *(len(ln) for row in rows for ln in row[i].split("\n")))
         for i, header in enumerate(headers)
     ]
     wrapped = [i for i, header in enumerate(headers) if header in wrap]
