@@ -22,6 +22,11 @@ from opcheck.loading.types import ModelSource
 from opcheck.report import Op, Report, Result, baseline, gate
 
 _DEFAULTS = Options()
+_GATE = ("fail_on", "allow_unknown", "ignore", "baseline")
+_LIMITS = ("max_fallback_flops", "max_crossings", "max_host_bytes")
+_NO_GATE = {name: getattr(_DEFAULTS, name) for name in (*_GATE, *_LIMITS)}
+"""One report serves every policy: the gate is asked anew each time."""
+
 _reports: dict[object, Report] = {}
 
 Targets = str | Sequence[str]
@@ -110,21 +115,30 @@ def report_of(
     step: StepChoice | None = None,
     options: Options = _DEFAULTS,
 ) -> Report:
-    """``opcheck.check``, done once a process for the same model, targets and options."""
+    """``opcheck.check``, done once a process for the same model, targets and options.
+
+    What the options say of the gate is applied anew.
+    """
     __tracebackhide__ = True
     options = _stepping(options, step)
-    specs = (target,) if isinstance(target, str) else tuple(target)
-    asked = msgspec.structs.replace(options, fail_on="error", ignore=())  # the gate is asked anew
+    specs = ((target,) if isinstance(target, str) else tuple(target)) or options.targets
+    asked = msgspec.structs.replace(options, targets=(), **_NO_GATE)
     try:
-        if _is_function(model) and (model, specs, asked) in _reports:
-            return _reports[model, specs, asked]
-        source, needed = api.source_of(model, options)
-        key = (model if _is_function(model) else _identity(source), specs, asked)
-        if key not in _reports:
-            _reports[key] = pipeline.check(source, specs, needed)
-        return _reports[key]
+        report = _report(model, specs, asked)
+        return gate.judge(report, options, baseline.named_by(options))
     except OpcheckError as error:  # what is wrong is in its message, not in our frames
         raise error.with_traceback(None) from None
+
+
+def _report(model: object, specs: tuple[str, ...], asked: Options) -> Report:
+    """Kept, or made now; it is judged by no policy yet."""
+    if _is_function(model) and (model, specs, asked) in _reports:
+        return _reports[model, specs, asked]  # without calling it again
+    source, needed = api.source_of(model, asked)
+    key = (model if _is_function(model) else _identity(source), specs, asked)
+    if key not in _reports:
+        _reports[key] = pipeline.check(source, specs, needed)
+    return _reports[key]
 
 
 def _is_function(model: object) -> bool:

@@ -276,6 +276,26 @@ def test_each_question_is_asked_once_a_session(run: Run, asked: Asked) -> None:
     assert asked() == ["metal@1.2.0 both auto"] * 2
 
 
+def test_other_policies_are_no_other_question(run: Run, asked: Asked) -> None:
+    source = """
+        import opcheck as package
+        from opcheck import testing
+
+        def test_many(opcheck):
+            for options in (
+                package.Options(targets=("metal@1.2.0",), max_crossings=0),
+                package.Options(targets=("metal@1.2.0",), fail_on="never"),
+            ):
+                report = testing.report_of("m.h5", options=options)
+                assert report.verdict.fail_on == options.fail_on
+                kinds = {failure.kind for failure in report.verdict.failures}
+                assert ("limit" in kinds) is (options.max_crossings == 0)
+            opcheck.check("m.h5", "metal@1.2.0")
+    """
+    run(source).assert_outcomes(passed=1)
+    assert asked() == ["metal@1.2.0 both auto"]
+
+
 def test_a_function_is_the_same_question_though_keras_numbers_its_layers_anew(
     run: Run, asked: Asked
 ) -> None:
