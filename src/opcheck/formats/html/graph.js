@@ -89,7 +89,8 @@ class LayerGraph {
       const own = this.result.own.get(node);
       if (own && own.ops) {
         const drawn = this.node(node, `${node.id}:own`, own, node.id, false, flows.inside.get(`${node.id}:own`));
-        drawn.data.label = `${node.name}: its own ops`;
+        drawn.data.label = `${shortened(node.name, 34)}: its own ops`;
+        drawn.data.width = widthOf(drawn.data.label);
         drawn.classes = "";
         nodes.push(drawn);
       }
@@ -116,7 +117,7 @@ class LayerGraph {
         node: node.id,
         label: open ? name : `${node.children.length ? "▸ " : ""}${name}\n${detail}`,
         status: tally.status,
-        width: Math.max(96, 7 * Math.max(name.length + 2, 0.88 * detail.length) + 16),
+        width: widthOf(`${name}  `, detail),
       },
       classes: open ? "open" : node.children.length ? "closed" : "",
     };
@@ -275,6 +276,11 @@ class LayerGraph {
       },
     ];
   }
+}
+
+/** Of a box with these lines; the second is a little smaller. */
+function widthOf(first, second = "") {
+  return Math.max(96, 7 * Math.max(first.length, 0.88 * second.length) + 16);
 }
 
 function nodeOf(element) {
