@@ -14,6 +14,7 @@ from opcheck.formats.costs import cost_texts
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import SHORT_STEPS, fallbacks, minor_sentence
 from opcheck.formats.found import found, in_all, kinds
+from opcheck.formats.machines import machine_lines
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import headline, notable_layers
 from opcheck.formats.numbers import count, percent, times
@@ -178,7 +179,8 @@ def _incomplete(report: Report) -> _Folded:
 
 
 def _more(report: Report) -> _Folded:
-    rows = tuple(
+    machines = tuple(f"- {_prose(line)}" for line in machine_lines(report))
+    rows = machines + tuple(
         f"- {result.step} on {_code(result.target)}: {_prose(line)}"
         for result in report.results
         for line in extra_lines(result)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from opcheck.formats.costs import cost_lines
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallback_lines
+from opcheck.formats.machines import machine_line, machine_lines
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import hazard_lines, headline, layer_table, notable_layers
 from opcheck.formats.numbers import count, percent, times
@@ -46,20 +47,15 @@ def _matches(report: Report, style: Style) -> list[str]:
 
 
 def _head(report: Report, style: Style) -> list[str]:
-    env = report.environment
-    devices = ", ".join(f"{d.device_type} ({printable(d.platform)})" for d in env.accelerators)
-    line = " · ".join(
-        (
-            f"{report.tool.name} {report.tool.version}",
-            f"Python {env.python}",
-            f"TensorFlow {env.tensorflow}",
-            f"Keras {env.keras} ({env.keras_package})" if env.keras else "no Keras needed",
-            f"{env.system} {env.machine}",
-            devices or "no accelerator here",
-        )
+    where = "merged from:" if report.machines else machine_line(report.environment)
+    lines = paragraph(f"{report.tool.name} {report.tool.version} · {where}", width=style.width)
+    lines += (
+        line
+        for text in machine_lines(report)
+        for line in paragraph(text, width=style.width, first="  ", rest="    ")
     )
     return [
-        *paragraph(line, width=style.width),
+        *lines,
         *paragraph(headline(report.model), width=style.width),
         *(
             line
@@ -105,11 +101,13 @@ def extra_lines(result: Result) -> Iterator[str]:
 def disagreements(result: Result) -> list[str]:
     """The ops that were predicted elsewhere than they were traced, by type and cause."""
     alike = Counter(
-        (each.op, each.predicted, each.traced, each.reason.message) for each in result.disagreements
+        (each.op, each.evidence, each.predicted, each.traced, each.reason.message)
+        for each in result.disagreements
     )
+    here = result.evidence if any(d.evidence != "predicted" for d in result.disagreements) else None
     return [
-        f"{op} {times(str(many))}: predicted {predicted}, traced {traced} ({why})."
-        for (op, predicted, traced, why), many in alike.items()
+        f"{op} {times(str(many))}: {evidence} {predicted}, {here or 'traced'} {traced} ({why})."
+        for (op, evidence, predicted, traced, why), many in alike.items()
     ]
 
 

@@ -25,7 +25,13 @@ def merge(reports: Sequence[Report]) -> Report:
     """
     first = reports[0]
     for other in reports[1:]:
-        if other.model.sha256 != first.model.sha256 or not first.model.sha256:
+        if not first.model.sha256 and not other.model.sha256:
+            raise UsageError(
+                f"Nothing tells that {first.model.path} is the same model in both reports: it was "
+                "made by code.",
+                hint="Save it, and check the file on each machine.",
+            )
+        if other.model.sha256 != first.model.sha256:
             raise UsageError(
                 f"The reports are not of one model: {first.model.path} and {other.model.path} "
                 "have different contents.",
@@ -59,7 +65,13 @@ def _merged(results: Sequence[Result]) -> Result:
     verdicts = {op.name: op for op in best.ops}
     differing = {
         op.name: OpDisagreement(
-            op.name, op.op, op.layer, op.verdict, op.reason, verdicts[op.name].verdict
+            op.name,
+            op.op,
+            op.layer,
+            op.verdict,
+            op.reason,
+            verdicts[op.name].verdict,
+            evidence=op.evidence,
         )
         for result in results
         if result is not best

@@ -143,7 +143,11 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 class OpDisagreement(msgspec.Struct, frozen=True):
-    """Predicted, with its ``reason``, and traced differ on this op."""
+    """Predicted, with its ``reason``, and traced differ on this op.
+
+    ``evidence`` is ``emulated`` or ``observed`` where it was not predicted but traced on another
+    machine (``opcheck merge``).
+    """
 
     name: str
     op: str
@@ -151,6 +155,7 @@ class OpDisagreement(msgspec.Struct, frozen=True):
     predicted: Verdict
     reason: Reason
     traced: Verdict
+    evidence: Evidence = "predicted"
 
 
 class Result(msgspec.Struct, frozen=True):

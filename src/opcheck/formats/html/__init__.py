@@ -18,6 +18,7 @@ from opcheck.formats.costs import cost_texts
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallbacks, minor_sentence
 from opcheck.formats.found import found, in_all, kinds
+from opcheck.formats.machines import machine_line, machine_lines
 from opcheck.formats.match import match_line
 from opcheck.formats.modelfile import headline, notable_layers
 from opcheck.formats.numbers import amount, percent
@@ -73,6 +74,8 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the reader's 
             most_kinds=_MOST_KINDS,
             most_layers=_MOST_LAYERS,
             extra=extra_lines,
+            machine_line=machine_line,
+            machine_lines=machine_lines,
             fallbacks=[(results[0], fallbacks(results)) for results in by_target(report)],
             minor_sentence=minor_sentence,
             percent=percent,
