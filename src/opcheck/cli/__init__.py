@@ -59,7 +59,7 @@ _ALONE = ("-h", "--help", "--version")  # options that go without a command
 _DESCRIPTION = """\
 Which ops of a Keras model leave the GPU on Apple Metal or DirectML, and why.
 
-`opcheck MODEL` is short for `opcheck check MODEL`; see `opcheck check --help`."""
+`opcheck MODEL` is short for `opcheck check MODEL`: opcheck check --help."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

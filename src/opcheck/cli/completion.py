@@ -13,9 +13,9 @@ _FILES = ("MODEL", "PATH", "FILE", "REPORT", "OLD", "NEW", "WHEEL")  # metavars 
 _DESCRIPTION = """\
 Print the completion script of a shell.
 
-bash    opcheck completion bash > ~/.local/share/bash-completion/completions/opcheck
-zsh     opcheck completion zsh > "${fpath[1]}/_opcheck"
-tcsh    opcheck completion tcsh > ~/.opcheck.csh, and source it"""
+bash  source <(opcheck completion bash), in ~/.bashrc
+zsh   opcheck completion zsh >"${fpath[1]}/_opcheck"
+tcsh  opcheck completion tcsh >~/.opcheck.csh, and source it"""
 
 
 def add(subparsers: Subparsers) -> None:

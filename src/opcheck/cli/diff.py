@@ -21,10 +21,10 @@ _DESCRIPTION = """\
 Say what gets better and what gets worse from OLD to NEW, each a JSON report or
 a model (which is then checked), or from one target to another:
 
-    opcheck diff model.keras -t metal@1.1.0 -t metal@1.2.0    two plugin versions
-    opcheck diff old.keras new.keras -t metal                 two models
-    opcheck diff old.json new.json                            two reports
-    opcheck diff report.json -t metal -t directml             two targets of one
+    opcheck diff model.keras -t metal@1.1.0 -t metal@1.2.0   two plugin versions
+    opcheck diff old.keras new.keras -t metal                two models
+    opcheck diff old.json new.json                           two reports
+    opcheck diff report.json -t metal -t directml            two targets of one
 
 Exit codes: 0 compared (1 when worse, with --fail-on-worse), 2 could not check,
 3 wrong usage."""

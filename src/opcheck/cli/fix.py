@@ -13,14 +13,16 @@ from opcheck.formats.output import STDOUT, write
 
 NAME = "fix"
 _DESCRIPTION = """\
-Write a copy of MODEL in which layers are replaced by others of Keras' own that compute the same
-numbers and stay on the target's accelerator. The weights are kept, and the outputs of both files
-are compared on random input: unless they agree, nothing is written.
+Write a copy of MODEL in which layers are replaced by others of Keras' own that
+compute the same numbers and stay on the target's accelerator. The weights are
+kept, and the outputs of both files are compared on random input: unless they
+agree, nothing is written.
 
-MODEL is a .keras or .h5 file of a functional or sequential model. What would need a judgement, or
-layers of your own, is left as it is.
+MODEL is a .keras or .h5 file of a functional or sequential model. What would
+need a judgement, or layers of your own, is left as it is.
 
-Exit codes: 0 written, 2 nothing to rewrite or not proven the same, 3 wrong usage."""
+Exit codes: 0 written, 2 nothing to rewrite or not proven the same, 3 wrong
+usage."""
 
 
 def add(subparsers: Subparsers) -> None:

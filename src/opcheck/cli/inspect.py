@@ -10,9 +10,11 @@ from opcheck.formats import INSPECTION_FORMATS
 
 NAME = "inspect"
 _DESCRIPTION = """\
-List every layer of a model file with its class, module and kind, and what is hazardous in it.
+List every layer of a model file with its class, module and kind, and what is
+hazardous in it.
 
-The file is read as data: TensorFlow is not imported and nothing from the file runs."""
+The file is read as data: TensorFlow is not imported and nothing from the file
+runs."""
 
 
 def add(subparsers: Subparsers) -> None:

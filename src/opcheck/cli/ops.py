@@ -18,8 +18,9 @@ NAME = "ops"
 _DESCRIPTION = """\
 List the ops that a target's accelerator has kernels for, with their types.
 
-With --op, one op: its types, the arguments that its kernels keep in host memory, and the version
-since which it is so. With --compare, the ops that two targets do not have alike."""
+With --op, one op: its types, the arguments that its kernels keep in host
+memory, and the version since which it is so. With --compare, the ops that two
+targets do not have alike."""
 
 
 def add(subparsers: Subparsers) -> None:

@@ -14,17 +14,20 @@ from opcheck.formats.output import STDOUT, check_writable, write
 NAME = "registry"
 _EXTRACT_NEEDS = ("lief", "unicorn")
 _EXTRACT = """\
-Recover the kernels of a plugin that opcheck does not know: a wheel, a .dylib or a .so.
+Recover the kernels of a plugin that opcheck does not know: a wheel, a .dylib
+or a .so.
 
-The library runs in an emulated processor that reaches nothing of this machine. A wheel of
-TensorFlow itself works too, and takes a minute. With --format target the output is a file for
-`opcheck check -t FILE[,tensorflow=N]`. Exit code 2 when the list may be incomplete.
+The library runs in an emulated processor that reaches nothing of this machine.
+A wheel of TensorFlow itself works too, and takes a minute. With --format
+target the output is a file for `opcheck check -t FILE[,tensorflow=N]`. Exit
+code 2 when the list may be incomplete.
 
 It needs: pip install 'opcheck[extract]'"""
 
 _CAPTURE = """\
-Take every kernel from the TensorFlow and the accelerator plugin that are installed here: what this
-very machine has, whatever opcheck knows. The file is a target: opcheck check MODEL -t FILE.
+Take every kernel from the TensorFlow and the accelerator plugin that are
+installed here: what this very machine has, whatever opcheck knows. The file is
+a target: opcheck check MODEL -t FILE.
 
 Exit code 2 when no plugin is installed."""
 

@@ -22,9 +22,10 @@ from opcheck.formats.style import Style
 NAME = "trace"
 REPORT = "report.json"
 _DESCRIPTION = f"""\
-Run a model's step on each target's device, or on an emulated one, and write a folder that
-TensorBoard opens: the graph with the device of every op, and a profile of the run. {REPORT} in it
-is the report, with the time of each op. Times on an emulated device are this CPU's.
+Run a model's step on each target's device, or on an emulated one, and write a
+folder that TensorBoard opens: the graph with the device of every op, and a
+profile of the run. {REPORT} in it is the report, with the time of each op.
+Times on an emulated device are this CPU's.
 
 MODEL and TARGET are as for `opcheck check`.
 

@@ -65,4 +65,5 @@ def emulated_beside(environment: WorkerEnvironment, target: Target) -> str | Non
 
 def supported_words(specifiers: tuple[str, ...]) -> str:
     """``2.18 or 2.19`` for ``==2.18.*`` and ``==2.19.*``; any of them will do."""
-    return " or ".join(s.removeprefix("==").removesuffix(".*") for s in specifiers)
+    versions = [s.removeprefix("==").removesuffix(".*") for s in specifiers]
+    return " or ".join(filter(None, (", ".join(versions[:-1]), *versions[-1:])))

@@ -19,6 +19,7 @@ from opcheck.formats import FORMATS, Style
 from opcheck.report import Report
 
 Opcheck = Callable[..., tuple[int, str, str]]
+REGISTRY = [("registry", action) for action in ("export", "extract", "capture")]
 
 
 def test_a_model_alone_is_a_check(opcheck: Opcheck, checked: list[tuple]) -> None:
@@ -230,3 +231,14 @@ def test_python_m_opcheck() -> None:
 def test_imports_stay_light(code: str, heavy: tuple[str, ...]) -> None:
     test = f"{code}\nimport sys\nfound = set(sys.modules) & set({heavy!r})\nassert not found, found"
     subprocess.run([sys.executable, "-c", test], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in cli._COMMANDS), *REGISTRY])
+def test_help_fits_a_terminal(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        cli.run([*command, "--help"])
+    assert stop.value.code == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
