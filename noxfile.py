@@ -34,6 +34,9 @@ TENSORFLOWS: dict[str, tuple[list[str], list[str]]] = {
     "2.21": (["tensorflow-cpu==2.21.*", "keras>=3"], ["tf_keras==2.21.*"]),
 }
 
+# What the proof of the registries reads code with.
+PROOF = ("capstone>=5", "numpy")
+
 # Where TensorBoard opens the profiles as well.
 PROFILED = "2.18-py3.11"
 
@@ -117,8 +120,15 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(python="3.11", allow_parallel=True)
 def extract(session: nox.Session) -> None:
     """Recovering registries: every plugin's, and the newest cores; `-- -m ''` for everything."""
-    session.install("--editable", ".[test,extract]")
+    session.install("--editable", ".[test,extract]", *PROOF)
     session.run("pytest", "tests/extract", "-m", "not every_core and not live", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+def registry_proof(session: nox.Session) -> None:
+    """Every shipped registry recovered again and proven complete: hours. Resumes its record."""
+    session.install("--editable", ".[test,extract]", *PROOF)
+    session.run("python", "tests/extract/registry_proof.py", *session.posargs)
 
 
 @nox.session(python="3.11", allow_parallel=True)

@@ -11,7 +11,7 @@ import pytest
 from packaging.version import Version
 
 from opcheck.errors import ExtractError
-from opcheck.extract import runtime
+from opcheck.extract import plugin, runtime
 from opcheck.extract.apple import Gates
 from opcheck.extract.image import SLIDE, Image, Import, Segment
 from opcheck.extract.library import load
@@ -112,6 +112,32 @@ def test_endless_calls_of_the_system_stop(monkeypatch: pytest.MonkeyPatch) -> No
     m = machine("ff 15 fa 0f 00 00 eb f8", ("free",))
     with pytest.raises(Fault, match="more than 100 times"):
         m.call(SLIDE)
+
+
+def test_any_number_of_functions_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = machine("c3")
+    m.call(SLIDE)
+    monkeypatch.setattr("opcheck.extract.machine._CPU_SECONDS", -1)
+    with pytest.raises(ExtractError, match=r"made-up\.so ran for more than"):
+        m.call(SLIDE)
+
+
+def test_a_plugin_that_tells_every_macos_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        """It looks for the macOS after the one that it is run on."""
+
+        kernels = ()
+
+        def __init__(self, _image: object, gates: Gates) -> None:
+            self.gates = gates
+
+        def init_kernels(self) -> None:
+            self.gates.asked.add(Version(str(self.gates.macos.major + 1)))
+
+    monkeypatch.setattr(plugin, "_Run", Endless)
+    full = Endless(None, Gates())
+    with pytest.raises(ExtractError, match="more than 16 versions of macOS"):
+        plugin._on_every_system(None, full, Version("11"))
 
 
 def test_a_library_that_asks_for_all_memory_is_refused() -> None:

@@ -23,7 +23,8 @@ MACOS_ON_HOST = {
     "TensorArrayGrad", "TensorArrayGradV2", "TensorArrayGradV3", "TensorArrayGradWithShape",
     "TensorArrayConcat", "TensorArrayConcatV2", "TensorArrayConcatV3",
 }  # fmt: skip
-"""``#ifdef PLUGGABLE_DEVICE_SUPPORTED_MACOS``: kernels that work in host memory for any device."""
+"""``#ifdef PLUGGABLE_DEVICE_SUPPORTED_MACOS``: kernels that work in host memory for any device
+(tensorflow/tensorflow#60310, and Apple's own builds before)."""
 
 APPLE_ON_HOST = {"AddV2", "Equal", "Fill", "IsFinite", "Sum", "VariableShape"}
 APPLE_COLLECTIVES = {
@@ -40,8 +41,8 @@ NOT_ON_MACOS = {
     "TensorListScatter", "TensorListScatterV2", "TensorListScatterIntoExistingList",
     "TensorListSplit",
 }  # fmt: skip
-"""The macOS build has no device-generic kernels of these: its list_kernels.cc makes 285
-registrations, both in the count of calls in its code and in the run of it."""
+"""What list_kernels.cc registers for any device, switched off on macOS: Metal's memory cannot be
+addressed at an offset (tensorflow/tensorflow#59315; Apple's own builds had it before)."""
 
 
 def unexplained(macos: Counter[KernelDef], linux: Counter[KernelDef], *, apple: bool) -> list[str]:

@@ -57,7 +57,16 @@ class LibraryFacts(msgspec.Struct, frozen=True):
 
 def extract_core(paths: Sequence[Path], arch: Arch | None = None) -> tuple[LibraryFacts, ...]:
     """Run every static initializer of the libraries, which are loaded in this order."""
-    images = [load(path, arch, SLIDE * (1 + index)) for index, path in enumerate(paths)]
+    return run_initializers(load_together(paths, arch))
+
+
+def load_together(paths: Sequence[Path], arch: Arch | None = None) -> tuple[Image, ...]:
+    """The libraries of one process, each with addresses of its own."""
+    return tuple(load(path, arch, SLIDE * (1 + index)) for index, path in enumerate(paths))
+
+
+def run_initializers(images: Sequence[Image]) -> tuple[LibraryFacts, ...]:
+    """As `extract_core`, of libraries that are open."""
     recorder = Recorder("core")
     machine = _machine(images, recorder)
     for image in images:
@@ -66,7 +75,7 @@ def extract_core(paths: Sequence[Path], arch: Arch | None = None) -> tuple[Libra
             machine.watch(address, recorder.constructs_registrar)
     found = tuple(_run(machine, image, recorder) for image in images)
     if not recorder.kernels:
-        raise ExtractError(f"No initializer of {paths[-1].name} registers a kernel.")
+        raise ExtractError(f"No initializer of {images[-1].path.name} registers a kernel.")
     return found
 
 

@@ -4,13 +4,14 @@ Every symbol that the image imports and does not define itself becomes a *stub*:
 instruction whose execution calls a Python handler. A stub without a handler returns 0, or its
 first argument for a C++ constructor (which on arm64 returns ``this``). Nothing of the host can
 be reached: the emulated CPU sees only the memory mapped here, an unmapped access stops the run,
-and instructions and memory are bounded, so a hostile library can at worst make the run fail.
+and instructions, memory and time are bounded, so a hostile library can at worst make the run fail.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from opcheck.errors import ExtractError
@@ -28,6 +29,7 @@ _HEAP, _HEAP_LIMIT, _HEAP_STEP = 0x6000_0000_0000, 512 << 20, 16 << 20
 _STACK, _STACK_SIZE = 0x5000_0000_0000, 8 << 20
 _IMAGE_LIMIT = 4 << 30
 _CALL_LIMIT = 5_000_000
+_CPU_SECONDS = 900
 _CONSTRUCTOR = re.compile(r"_ZN.*[CD][123]E")
 
 
@@ -61,6 +63,7 @@ class Machine:
         """The functions that were called and have no handler."""
         self._error: Exception | None = None
         self._calls = 0
+        self._started = time.process_time()
         try:
             self._map()
             self._link(objects)
@@ -156,7 +159,13 @@ class Machine:
         self._cpu.jump(address)
 
     def call(self, address: int, *args: int) -> int:
-        """Run the function at ``address`` to its end; a `Fault` says why it stopped early."""
+        """Run the function at ``address`` to its end; a `Fault` says why it stopped early.
+
+        A library can have any number of functions to run, each within its bounds: an ExtractError
+        ends them all after a quarter of an hour of this process's CPU time.
+        """
+        if time.process_time() - self._started > _CPU_SECONDS:
+            raise ExtractError(f"{self.image.path.name} ran for more than {_CPU_SECONDS} s.")
         for index, value in enumerate(args):
             self._cpu.set_argument(index, value)
         self._error = None

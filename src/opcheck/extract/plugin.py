@@ -27,6 +27,7 @@ from opcheck.targets.kernels import KernelDef
 
 T = TypeVar("T")
 _ANY_MACOS = Version("0")
+_MOST_SYSTEMS = 16  # Apple's plugins tell two or three apart
 
 OPTIMIZERS = (
     "disable_model_pruning", "implementation_selector", "function_optimization",
@@ -112,6 +113,10 @@ def _on_every_system(
     runs: dict[Version, Counter[KernelDef]] = {}
     asked = set(newest.gates.asked)
     while missing := {max(version, oldest) for version in (oldest, *asked)} - runs.keys():
+        if len(runs) == _MOST_SYSTEMS:
+            raise ExtractError(
+                f"The plugin tells more than {_MOST_SYSTEMS} versions of macOS apart."
+            )
         run = _Run(image, apple.Gates(missing.pop()))
         run.init_kernels()
         asked |= run.gates.asked

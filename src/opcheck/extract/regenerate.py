@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from opcheck.extract.core import LibraryFacts, extract_core
 from opcheck.extract.manifest import CoreRow, PluginRow, manifest
 from opcheck.extract.plugin import extract_plugin
 from opcheck.targets import store
-from opcheck.targets.index import DATA, INDEX, Index
+from opcheck.targets.index import DATA, Index
 from opcheck.targets.store import PluginTraits, Provenance, RegistryFile
 from opcheck.targets.target import Pairing, TargetInfo
 
@@ -33,54 +33,52 @@ CORE_DEVICES = ("CPU", "GPU", "DEFAULT")
 GENERATED_BY = "python -m opcheck.extract.regenerate"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, folder: Path = DATA) -> int:
     """The command; errors go to standard error with exit code 2."""
     names = sys.argv[1:] if argv is None else list(argv)
-    rows = {row.name: row for row in _rows()}
-    unknown = [n for n in names if n not in rows]
+    known = {row.name: row for row in rows()}
+    unknown = [n for n in names if n not in known]
     if unknown:
-        print(f"The manifest has no {unknown[0]}; it has {', '.join(rows)}.", file=sys.stderr)
+        print(f"The manifest has no {unknown[0]}; it has {', '.join(known)}.", file=sys.stderr)
         return 3
-    wanted = [rows[name] for name in names or rows]
     try:
-        for row in sorted(wanted, key=lambda row: row.base is not None):
+        for row in (row for row in known.values() if row.name in (names or known)):
             start = time.perf_counter()
-            registry = _recover(row)
-            _write(row.name, registry)
+            registry = recover(row)
+            write(row.name, registry, folder)
             kernels = sum(s.kernels for s in registry.sources)
             seconds = time.perf_counter() - start
             print(f"{row.name}: {len(registry.ops)} ops, {kernels} kernels, {seconds:.1f} s")
-        _write_index()
+        write_index(folder)
     except ExtractError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def _write(name: str, registry: RegistryFile) -> None:
+def rows() -> list[CoreRow | PluginRow]:
+    """The manifest's, those first that others are told by their difference to."""
+    found: list[CoreRow | PluginRow] = [*manifest().core, *manifest().plugin]
+    return sorted(found, key=lambda row: row.base is not None)
+
+
+def write(name: str, registry: RegistryFile, folder: Path) -> None:
     """The file, and those that are told by difference to it."""
-    dependent = [row.name for row in _rows() if row.base == name and _made(row.name)]
-    others = {other: _read(other) for other in dependent if _made(name)}
-    store.write(_path(name), registry)
+    dependent = [r.name for r in rows() if r.base == name and _made(r.name, folder)]
+    others = {other: _read(other, folder) for other in dependent if _made(name, folder)}
+    store.write(folder / f"{name}.json", registry)
     for other, content in others.items():
-        store.write(_path(other), content)
+        store.write(folder / f"{other}.json", content)
 
 
-def _rows() -> list[CoreRow | PluginRow]:
-    return [*manifest().core, *manifest().plugin]
+def _read(name: str, folder: Path) -> RegistryFile:
+    return store.read(folder / f"{name}.json")
 
 
-def _read(name: str) -> RegistryFile:
-    return store.read(_path(name))
-
-
-def _path(name: str) -> Path:
-    return DATA / f"{name}.json"
-
-
-def _recover(row: CoreRow | PluginRow) -> RegistryFile:
+def recover(row: CoreRow | PluginRow) -> RegistryFile:
+    """What goes into the row's file, from its wheel."""
     if isinstance(row, CoreRow):
-        return _core(row)
+        return core(row, _libraries(row.wheel, row.sha256))
     return _plugin(row) if row.device is None else _built_in(row, row.device)
 
 
@@ -121,7 +119,8 @@ def _plugin(row: PluginRow) -> RegistryFile:
 
 def _built_in(row: PluginRow, device: str) -> RegistryFile:
     """The accelerator's part of a TensorFlow that has it built in; the core row has the rest."""
-    registry = _tensorflow(row, _core_row(row.pairing[0].core).abandoned, (device,))
+    libraries = _libraries(row.wheel, row.sha256)
+    registry = _tensorflow(row, libraries, _core_row(row.pairing[0].core).abandoned, (device,))
     return msgspec.structs.replace(
         registry,
         origin="plugin",
@@ -130,17 +129,20 @@ def _built_in(row: PluginRow, device: str) -> RegistryFile:
     )
 
 
-def _core(row: CoreRow) -> RegistryFile:
-    registry = _tensorflow(row, row.abandoned, CORE_DEVICES)
+def core(row: CoreRow, libraries: Mapping[str, LibraryFacts]) -> RegistryFile:
+    """What goes into a core's file; ``libraries`` are the facts of each, by its path there."""
+    registry = _tensorflow(row, libraries, row.abandoned, CORE_DEVICES)
     ops = dict.fromkeys(wheels.op_names(wheels.fetch(row.wheel, row.sha256)), ())
     return msgspec.structs.replace(registry, ops=ops | registry.ops)
 
 
 def _tensorflow(
-    row: CoreRow | PluginRow, abandoned: tuple[str, ...], devices: tuple[str, ...]
+    row: CoreRow | PluginRow,
+    libraries: Mapping[str, LibraryFacts],
+    abandoned: tuple[str, ...],
+    devices: tuple[str, ...],
 ) -> RegistryFile:
     """The kernels on ``devices`` of a TensorFlow's libraries."""
-    libraries = _libraries(row.wheel, row.sha256)
     sources, kernels = [], []
     for member, library in libraries.items():
         _check(member, library, abandoned)
@@ -201,23 +203,23 @@ def _version(wheel: str) -> str:
     return wheel.split("-")[1]
 
 
-def _write_index() -> None:
+def write_index(folder: Path) -> None:
     """One entry per plugin of the manifest, with what its data files say about themselves."""
-    rows = [row for row in manifest().plugin if _made(row.name)]
-    targets = tuple(_info(row) for row in rows if _pairings(row))
+    made = [row for row in manifest().plugin if _made(row.name, folder)]
+    targets = tuple(_info(row, folder) for row in made if _pairings(row, folder))
     names = sorted({t.registry for t in targets} | {p.core for t in targets for p in t.pairings})
     index = Index(
         schema=store.SCHEMA,
         generated_by=GENERATED_BY,
         targets=targets,
-        sources={name: _read(name).sources for name in names},
+        sources={name: _read(name, folder).sources for name in names},
     )
     text = msgspec.json.format(msgspec.json.encode(index), indent=2).decode()
-    INDEX.write_text(text + "\n", encoding="utf-8", newline="\n")
+    (folder / "index.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _info(row: PluginRow) -> TargetInfo:
-    plugin = _read(row.name)
+def _info(row: PluginRow, folder: Path) -> TargetInfo:
+    plugin = _read(row.name, folder)
     return TargetInfo(
         plugin=row.plugin,
         version=row.version,
@@ -227,11 +229,11 @@ def _info(row: PluginRow) -> TargetInfo:
         os_versions=wheels.os_versions(row.wheel, plugin.kernels()),
         tensorflow_supported=row.tensorflow_supported,
         registry=row.name,
-        pairings=_pairings(row),
+        pairings=_pairings(row, folder),
     )
 
 
-def _pairings(row: PluginRow) -> tuple[Pairing, ...]:
+def _pairings(row: PluginRow, folder: Path) -> tuple[Pairing, ...]:
     """A plugin without a core is no target: another TensorFlow's would answer for it."""
     return tuple(
         Pairing(
@@ -241,12 +243,12 @@ def _pairings(row: PluginRow) -> tuple[Pairing, ...]:
             source=pairing.source,
         )
         for pairing in row.pairing
-        if _made(pairing.core)
+        if _made(pairing.core, folder)
     )
 
 
-def _made(name: str) -> bool:
-    return _path(name).exists()
+def _made(name: str, folder: Path) -> bool:
+    return (folder / f"{name}.json").exists()
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ _CORE = (
 )
 
 
+_MOST_UNPACKED = 4 << 30  # bytes; a TensorFlow for macOS has 1.1 GB of libraries
+
+
 def fetch(name: str, sha256: str) -> Path:
     """The wheel ``name``, downloaded when the cache lacks it, its hash checked."""
     path = cache_dir() / "wheels" / name
@@ -132,6 +135,9 @@ def unpacked(wheel: Path, members: Sequence[str]) -> Iterator[tuple[Path, ...]]:
         tempfile.TemporaryDirectory(prefix="opcheck-") as folder,
         zipfile.ZipFile(wheel) as archive,
     ):
+        size = sum(archive.getinfo(member).file_size for member in members)
+        if size > _MOST_UNPACKED:
+            raise ExtractError(f"{wheel.name} unpacks to {size >> 20} MB of libraries.")
         paths = tuple(Path(folder) / PurePosixPath(member).name for member in members)
         for member, path in zip(members, paths, strict=True):
             with archive.open(member) as source, path.open("wb") as file:

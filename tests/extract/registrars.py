@@ -1,8 +1,8 @@
-"""A core registry is complete when each call of the kernel registrar in the code has been run.
+"""Every call of the kernel registrar in a library's code, found without running it.
 
-The calls are read from the code without running it: a direct branch to the registrar, or to a stub
-or island that goes on to it, has few encodings (Arm ARM C4, Intel SDM volume 2), and one is looked
-for at every place where it can start. The emulated run says which of them it came through.
+A direct branch to the registrar, or to a stub or island that goes on to it, has few encodings (Arm
+ARM C4, Intel SDM volume 2), and one is looked for at every place where it can start. A registry is
+complete when each of these calls has been run.
 """
 
 from __future__ import annotations
@@ -14,13 +14,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
-from opcheck.extract import wheels
-from opcheck.extract.core import extract_core
-from opcheck.extract.image import SLIDE, Image, Segment
-from opcheck.extract.library import load
-from opcheck.extract.manifest import CoreRow, manifest
+from opcheck.extract.image import Image, Segment
 
 REGISTRAR = re.compile(
     r"_ZN10tensorflow14kernel_factory17OpKernelRegistrar(12InitInternal|C[12])E.*"
@@ -39,32 +34,14 @@ NOT_AT_LOADING = re.compile(
 )
 """Functions whose calls of the registrar do not run when TensorFlow is loaded."""
 
-_NEWEST = "tensorflow-2.18.1-macos-arm64"
-CORES = [
-    pytest.param(row, id=row.name, marks=() if row.name == _NEWEST else pytest.mark.every_core)
-    for row in manifest().core
-    if "-macos-" in row.name
-]
 
-
-@pytest.mark.wheels
-@pytest.mark.parametrize("row", CORES)
-def test_each_call_of_the_registrar_was_run(row: CoreRow) -> None:
-    wheel = wheels.fetch(row.wheel, row.sha256)
-    with wheels.unpacked(wheel, wheels.core_libraries(wheel)) as paths:
-        images = [load(path, None, SLIDE * (1 + index)) for index, path in enumerate(paths)]
-        libraries = extract_core(paths)
-    for image, library in zip(images, libraries, strict=True):
-        names = sorted((a, n) for n, a in {**image.symbols, **image.local}.items())
-        starts = [address for address, _ in names]
-        calls = {
-            call
-            for call in registrar_calls(image)
-            if not NOT_AT_LOADING.fullmatch(names[bisect_right(starts, call) - 1][1])
-        }
-        run = Counter(library.calls)
-        assert calls == run.keys(), library.name
-        assert set(run.values()) <= {1}, library.name  # one call, one kernel: no loop
+def calls_at_loading(image: Image) -> tuple[frozenset[int], Counter[str]]:
+    """The return addresses of the calls that loading runs; how many others each function has."""
+    names = sorted((a, n) for n, a in {**image.symbols, **image.local}.items())
+    starts = [address for address, _ in names]
+    within = {c: names[bisect_right(starts, c) - 1][1] for c in registrar_calls(image)}
+    others = {c: name for c, name in within.items() if NOT_AT_LOADING.fullmatch(name)}
+    return frozenset(within.keys() - others.keys()), Counter(others.values())
 
 
 _CHUNK = 32 << 20
