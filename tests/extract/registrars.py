@@ -35,13 +35,15 @@ NOT_AT_LOADING = re.compile(
 """Functions whose calls of the registrar do not run when TensorFlow is loaded."""
 
 
-def calls_at_loading(image: Image) -> tuple[frozenset[int], Counter[str]]:
-    """The return addresses of the calls that loading runs; how many others each function has."""
+def calls_at_loading(image: Image) -> tuple[dict[int, str], Counter[str]]:
+    """The return addresses of the calls that loading runs, with the function of each; how many
+    others each function has."""
     names = sorted((a, n) for n, a in {**image.symbols, **image.local}.items())
     starts = [address for address, _ in names]
     within = {c: names[bisect_right(starts, c) - 1][1] for c in registrar_calls(image)}
-    others = {c: name for c, name in within.items() if NOT_AT_LOADING.fullmatch(name)}
-    return frozenset(within.keys() - others.keys()), Counter(others.values())
+    later = {call for call, name in within.items() if NOT_AT_LOADING.fullmatch(name)}
+    calls = {call: name for call, name in within.items() if call not in later}
+    return calls, Counter(within[call] for call in later)
 
 
 _CHUNK = 32 << 20

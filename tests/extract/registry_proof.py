@@ -3,6 +3,7 @@
     nox -s registry_proof                what the record lacks, or has of another file than ships
     nox -s registry_proof -- NAME ...    these
     nox -s registry_proof -- --all       everything again: half an hour on a quiet machine
+    nox -s registry_proof -- --write     also writes the file of a row that is new
 
 Each file must come out byte for byte as it ships. Of each TensorFlow for macOS each call of the
 kernel registrar in its code must have been run, and an initializer that emulation abandoned must
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--write", action="store_true", help="into targets/data, what is new")
     options = parser.parse_args(argv)
     rows = {row.name: row for row in regenerate.rows()}
     proven = {} if options.all else {n: p for n, p in recorded().items() if _is_shipped(n, p)}
@@ -63,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         start = time.perf_counter()
         try:
             with tempfile.TemporaryDirectory(prefix="opcheck-") as folder:
-                proof = prove(rows[name], Path(folder)) if name in rows else _beside(name, folder)
+                if name in rows:
+                    proof = prove(rows[name], Path(folder), write=options.write)
+                else:
+                    proof = _beside(name, Path(folder))
         except (Unproven, OpcheckError) as problem:
             print(f"{name}: NOT PROVEN: {problem}", flush=True)
             failed += 1
@@ -75,8 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(failed > 0)
 
 
-def prove(row: CoreRow | PluginRow, folder: Path) -> Proof:
-    """`Unproven` where something does not hold; ``folder`` is for files."""
+def prove(row: CoreRow | PluginRow, folder: Path, *, write: bool = False) -> Proof:
+    """`Unproven` where something does not hold; ``folder`` is for files. ``write`` ships the file
+    where none is shipped."""
     wheel = wheels.fetch(row.wheel, row.sha256)
     images: tuple[Image, ...] = ()
     libraries: tuple[LibraryProof, ...] = ()
@@ -92,6 +98,8 @@ def prove(row: CoreRow | PluginRow, folder: Path) -> Proof:
             found = _equal_live(row.name, facts, folder)
         else:
             libraries = _libraries(images, facts)
+    if write and not (DATA / f"{row.name}.json").exists():
+        regenerate.write(row.name, registry, DATA)
     return Proof(
         wheel=row.wheel,
         sha256=row.sha256,
@@ -104,11 +112,11 @@ def prove(row: CoreRow | PluginRow, folder: Path) -> Proof:
     )
 
 
-def _beside(name: str, folder: str) -> Proof:
+def _beside(name: str, folder: Path) -> Proof:
     """Of a TensorFlow that is not shipped."""
     published = live.CORES[name]
     _, facts = _run(wheels.fetch(published.wheel, published.sha256))
-    found = _equal_live(name, facts, Path(folder))
+    found = _equal_live(name, facts, folder)
     return Proof(published.wheel, published.sha256, "", found, live=found)
 
 
@@ -124,9 +132,9 @@ def _libraries(images: Sequence[Image], facts: dict[str, LibraryFacts]) -> tuple
     for image, (member, library) in zip(images, facts.items(), strict=True):
         calls, later = calls_at_loading(image)
         run = Counter(library.calls)
-        if missed := calls - run.keys():
-            raise Unproven(f"{member}: {len(missed)} calls of the registrar were not run")
-        if unseen := run.keys() - calls:
+        if missed := {calls[call] for call in calls.keys() - run.keys()}:
+            raise Unproven(f"{member}: calls of the registrar that did not run: {sorted(missed)}")
+        if unseen := run.keys() - calls.keys():
             raise Unproven(f"{member}: {len(unseen)} kernels came from calls that are not found")
         if again := [call for call, times in run.items() if times > 1]:
             raise Unproven(f"{member}: {len(again)} calls of the registrar were run again")

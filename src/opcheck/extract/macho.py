@@ -19,7 +19,9 @@ _ARCH: dict[lief.MachO.Header.CPU_TYPE, Arch] = {
     lief.MachO.Header.CPU_TYPE.ARM64: "arm64",
     lief.MachO.Header.CPU_TYPE.X86_64: "x86_64",
 }
-_EXTERNAL = 1  # N_EXT of mach-o/nlist.h
+# mach-o/nlist.h: N_EXT; N_STAB and N_TYPE, of which N_SECT is a definition. (N_INDR, of which a
+# TensorFlow has thousands, passes on another library's symbol, and its value is no address.)
+_EXTERNAL, _KIND, _DEFINITION = 0x01, 0xEE, 0x0E
 _MOD_INIT = lief.MachO.Section.TYPE.MOD_INIT_FUNC_POINTERS
 _INIT_OFFSETS = lief.MachO.Section.TYPE.INIT_FUNC_OFFSETS
 
@@ -45,7 +47,9 @@ def load_macho(path: Path, arch: Arch | None, slide: int) -> Image:
     )
     pointers = tuple(_rebases(binary, segments, slide))
     defined = [
-        (_name(s), slide + s.value, s.raw_type & _EXTERNAL) for s in binary.symbols if s.value
+        (_name(s), slide + s.value, s.raw_type & _EXTERNAL)
+        for s in binary.symbols
+        if s.raw_type & _KIND == _DEFINITION
     ]
     names = {address: name for name, address, _ in defined}
     return Image(

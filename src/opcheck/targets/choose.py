@@ -81,7 +81,7 @@ def _of_version(wanted: TargetSpec, settle: Settle) -> list[TargetInfo]:
     ours = _of_plugin(wanted.plugin)
     if wanted.version is None:
         return [t for t in ours if t.version == ours[0].version]
-    found = [t for t in ours if wanted.version in (t.version, t.full_version)]
+    found = [t for t in ours if _is(wanted.version, t)]
     if found:
         return found
     by_version = {t.full_version: t.label for t in ours}
@@ -94,6 +94,14 @@ def _of_version(wanted: TargetSpec, settle: Settle) -> list[TargetInfo]:
         near,
     )
     return [t for t in ours if t.label == near]
+
+
+def _is(version: str, info: TargetInfo) -> bool:
+    """As PEP 440 compares: 1.2 is 1.2.0."""
+    try:
+        return Version(version) in (Version(info.version), Version(info.full_version))
+    except InvalidVersion:
+        return False
 
 
 def _of_plugin(plugin: str) -> list[TargetInfo]:

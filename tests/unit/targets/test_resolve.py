@@ -86,6 +86,11 @@ def test_an_unknown_target_names_the_nearest(spec: str, hint: str) -> None:
     assert hint in str(error.value)
 
 
+def test_a_version_may_be_short() -> None:
+    assert resolve("metal@1.2").label == "metal@1.2.0"
+    assert resolve("metal@1.0").match == "exact"
+
+
 def test_known_targets_are_listed_newest_first() -> None:
     known = known_targets()
     assert {t.label for t in known} >= {"metal@1.2.0", "directml@0.4.0"}
