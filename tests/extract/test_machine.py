@@ -157,6 +157,7 @@ def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
         load(text)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("magic", [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ"])
 def test_what_is_damaged_is_refused(magic: bytes, tmp_path: Path) -> None:
     library = tmp_path / "broken.so"

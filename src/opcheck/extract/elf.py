@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -28,7 +29,10 @@ _TAG = lief.ELF.DynamicEntry.TAG
 def load_elf(path: Path, slide: int) -> Image:
     """The image of a 64-bit little-endian shared object."""
     binary = lief.ELF.parse(str(path))
-    if binary is None or binary.header.machine_type not in _ARCH:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lief warns of a CPU that it does not know; we refuse it
+        arch = binary and _ARCH.get(binary.header.machine_type)
+    if binary is None or arch is None:
         raise ExtractError(f"{path.name} is not an x86-64 or AArch64 ELF library.")
     pointers: list[tuple[int, int]] = []
     imports: list[Import] = []
@@ -42,7 +46,7 @@ def load_elf(path: Path, slide: int) -> Image:
     names = {address: name for name, address in (exported | local).items()}
     return Image(
         path=path,
-        arch=_ARCH[binary.header.machine_type],
+        arch=arch,
         container="elf",
         slide=slide,
         segments=tuple(

@@ -37,7 +37,7 @@ def load_macho(path: Path, arch: Arch | None, slide: int) -> Image:
         slices = {_ARCH[b.header.cpu_type]: b for b in fat or () if b.header.cpu_type in _ARCH}
     wanted = arch or ("arm64" if "arm64" in slices else "x86_64")
     if wanted not in slices:
-        raise ExtractError(f"{path.name} has no {wanted} code.")
+        raise ExtractError(f"{path.name} has no {arch or 'arm64 or x86_64'} code.")
     binary = slices[wanted]
     segments = tuple(
         # A copy: lief's view dies with its binary.
