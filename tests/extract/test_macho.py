@@ -1,4 +1,4 @@
-"""Reading Mach-O: what a symbol table says, in a library made up here (mach-o/loader.h, nlist.h)."""
+"""Reading Mach-O: what a symbol table says, in a made-up library (mach-o/loader.h, nlist.h)."""
 
 from __future__ import annotations
 

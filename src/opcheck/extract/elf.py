@@ -31,7 +31,7 @@ def load_elf(path: Path, slide: int) -> Image:
     binary = lief.ELF.parse(str(path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lief warns of a CPU that it does not know; we refuse it
-        arch = binary and _ARCH.get(binary.header.machine_type)
+        arch = _ARCH.get(binary.header.machine_type) if binary else None
     if binary is None or arch is None:
         raise ExtractError(f"{path.name} is not an x86-64 or AArch64 ELF library.")
     pointers: list[tuple[int, int]] = []
