@@ -37,7 +37,7 @@ def choose(wanted: TargetSpec, *, nearest: bool) -> Choice:
     none.
 
     With ``nearest``, the nearest known one where there is no such version, architecture, macOS or
-    TensorFlow: the newest of those before it, else the oldest.
+    TensorFlow: the newest of those before it, else the oldest; of a TensorFlow first another patch.
 
     Raises:
         UnknownTargetError: it is not known, or nothing is near.
@@ -132,14 +132,16 @@ def _of_arch(wanted: TargetSpec, found: list[TargetInfo], settle: Settle) -> Tar
 
 
 def _beside(version: str | None, info: TargetInfo, settle: Settle) -> Pairing:
-    """The pairing with that TensorFlow; ``2.15`` means any 2.15."""
+    """The pairing with that TensorFlow; ``2.15`` means any 2.15, and its patches are nearest to
+    each other."""
     if version is None:
         return info.pairings[0]
     by_version = {p.tensorflow: p for p in info.pairings}
     for known, pairing in by_version.items():
         if SpecifierSet(f"=={version}.*").contains(known) or known == version:
             return pairing
-    near = by_version[_around(version, by_version)[0]]
+    alike = [v for v in by_version if Version(v).release[:2] == Version(version).release[:2]]
+    near = by_version[(_around(version, alike) or _around(version, by_version))[0]]
     there = [f"{p.tensorflow} ({p.source.rstrip('.')})".removesuffix(" ()") for p in info.pairings]
     settle(
         f"opcheck has no kernels of TensorFlow {version} beside {info.label}."

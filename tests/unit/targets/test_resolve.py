@@ -125,6 +125,7 @@ SWITCHES = {
         ("metal@1.2.0,macos=10.15", "metal@1.2.0", "not run on macOS 10.15. This is macOS 12."),
         ("metal,arch=riscv64", "metal@1.2.0", "has no riscv64 registry. This is arm64."),
         ("metal@1.2.0,tensorflow=2.5", "metal@1.2.0", "not run beside TensorFlow 2.5. This is "),
+        ("metal@1.2.0,tensorflow=2.18.0", "metal@1.2.0", "2.18.0 beside metal@1.2.0. This is Tens"),
     ],
 )
 def test_nearest(spec: str, label: str, reason: str) -> None:
@@ -155,6 +156,11 @@ def test_a_target_names_itself(spec: str) -> None:
     assert again.match == "exact"
     assert (again.description, again.tensorflow) == (target.description, target.tensorflow)
     assert len(again.registry) == len(target.registry)
+
+
+@pytest.mark.parametrize("version", ["2.18.0", "2.18.9"])
+def test_another_patch_of_a_tensorflow_is_the_nearest(version: str) -> None:
+    assert resolve(f"metal@1.2.0,tensorflow={version}", nearest=True).tensorflow == "2.18.1"
 
 
 def test_tensorflow_picks_the_core() -> None:
