@@ -87,17 +87,18 @@ def prove(row: CoreRow | PluginRow, folder: Path, *, write: bool = False) -> Pro
     images: tuple[Image, ...] = ()
     libraries: tuple[LibraryProof, ...] = ()
     found: int | None = None
-    if isinstance(row, PluginRow):
+    if isinstance(row, PluginRow) and row.device is None:
         registry = regenerate.recover(row)
         if row.plugin == "directml":
             found = _live_plugin(row, wheel)
-    else:
+    elif "-macos-" in row.name:
         images, facts = _run(wheel)
-        registry = regenerate.core(row, facts)
+        registry = regenerate.of_tensorflow(row, facts)
+        libraries = _libraries(images, facts)
+    else:
+        registry = regenerate.of_tensorflow(row, _facts(wheel))
         if row.name in live.CORES:
-            found = _equal_live(row.name, facts, folder)
-        else:
-            libraries = _libraries(images, facts)
+            found = _equal_live(row.name, _facts(wheel), folder)
     if write and not (DATA / f"{row.name}.json").exists():
         regenerate.write(row.name, registry, DATA)
     return Proof(
@@ -115,8 +116,8 @@ def prove(row: CoreRow | PluginRow, folder: Path, *, write: bool = False) -> Pro
 def _beside(name: str, folder: Path) -> Proof:
     """Of a TensorFlow that is not shipped."""
     published = live.CORES[name]
-    _, facts = _run(wheels.fetch(published.wheel, published.sha256))
-    found = _equal_live(name, facts, folder)
+    wheel = wheels.fetch(published.wheel, published.sha256)
+    found = _equal_live(name, _facts(wheel), folder)
     return Proof(published.wheel, published.sha256, "", found, live=found)
 
 
@@ -125,6 +126,12 @@ def _run(wheel: Path) -> tuple[tuple[Image, ...], dict[str, LibraryFacts]]:
     with wheels.unpacked(wheel, members) as paths:
         images = load_together(paths)
     return images, dict(zip(members, run_initializers(images), strict=True))
+
+
+@cache
+def _facts(wheel: Path) -> dict[str, LibraryFacts]:
+    """Of one for Linux; one that has DirectML built in makes two files."""
+    return _run(wheel)[1]
 
 
 def _libraries(images: Sequence[Image], facts: dict[str, LibraryFacts]) -> tuple[LibraryProof, ...]:

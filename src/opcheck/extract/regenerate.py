@@ -77,9 +77,16 @@ def _read(name: str, folder: Path) -> RegistryFile:
 
 def recover(row: CoreRow | PluginRow) -> RegistryFile:
     """What goes into the row's file, from its wheel."""
-    if isinstance(row, CoreRow):
-        return core(row, _libraries(row.wheel, row.sha256))
-    return _plugin(row) if row.device is None else _built_in(row, row.device)
+    if isinstance(row, PluginRow) and row.device is None:
+        return _plugin(row)
+    return of_tensorflow(row, _libraries(row.wheel, row.sha256))
+
+
+def of_tensorflow(row: CoreRow | PluginRow, libraries: Mapping[str, LibraryFacts]) -> RegistryFile:
+    """As `recover`, of a TensorFlow whose libraries, by their paths in the wheel, are known."""
+    if isinstance(row, PluginRow):
+        return _built_in(row, libraries)
+    return _core(row, libraries)
 
 
 def _plugin(row: PluginRow) -> RegistryFile:
@@ -117,9 +124,9 @@ def _plugin(row: PluginRow) -> RegistryFile:
     )
 
 
-def _built_in(row: PluginRow, device: str) -> RegistryFile:
+def _built_in(row: PluginRow, libraries: Mapping[str, LibraryFacts]) -> RegistryFile:
     """The accelerator's part of a TensorFlow that has it built in; the core row has the rest."""
-    libraries = _libraries(row.wheel, row.sha256)
+    device = row.device or ""
     registry = _tensorflow(row, libraries, _core_row(row.pairing[0].core).abandoned, (device,))
     return msgspec.structs.replace(
         registry,
@@ -129,8 +136,7 @@ def _built_in(row: PluginRow, device: str) -> RegistryFile:
     )
 
 
-def core(row: CoreRow, libraries: Mapping[str, LibraryFacts]) -> RegistryFile:
-    """What goes into a core's file; ``libraries`` are the facts of each, by its path there."""
+def _core(row: CoreRow, libraries: Mapping[str, LibraryFacts]) -> RegistryFile:
     registry = _tensorflow(row, libraries, row.abandoned, CORE_DEVICES)
     ops = dict.fromkeys(wheels.op_names(wheels.fetch(row.wheel, row.sha256)), ())
     return msgspec.structs.replace(registry, ops=ops | registry.ops)
