@@ -2,15 +2,14 @@
 
 Code is taken function by function, from a symbol to the next one and every instruction of it, so
 that jump tables and landing pads need no understanding. A function leads to those that it calls or
-jumps to, to those whose address it takes, and to those in each table of pointers (of virtual
-functions, say) whose address it takes. A call through a pointer that comes from elsewhere leads
-nowhere: what proves that nothing is missed is `registrars`, this says why.
+jumps to, and to those whose address it takes. A call through a table (of virtual functions, say)
+leads nowhere: that nothing is missed is for `registrars` to prove, this says why.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import capstone
@@ -33,39 +32,42 @@ class Reach(msgspec.Struct, frozen=True):
     builders: tuple[str, ...]
 
 
-def reach(images: Sequence[Image], address: int) -> Reach:
-    """From the function at ``address`` in any of the libraries, which are loaded together."""
-    codes = [_Code(image) for image in images]
-    exports: dict[str, int] = {}
-    for image in reversed(images):
-        exports |= image.symbols
-    seen: set[int] = set()
-    builders: set[str] = set()
-    instructions = 0
-    todo: list[int | str] = [address]
-    while todo:
-        goal = todo.pop()
-        if isinstance(goal, str):
-            if BUILDER.match(goal):
-                builders.add(goal)
+class Program:
+    """Libraries that are loaded together."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self._codes = [_Code(image) for image in images]
+        self._exports: dict[str, int] = {}
+        for image in reversed(images):
+            self._exports |= image.symbols
+
+    def reach(self, address: int) -> Reach:
+        """From the function at ``address``."""
+        seen: set[int] = set()
+        builders: set[str] = set()
+        instructions = 0
+        todo: list[int | str] = [address]
+        while todo:
+            goal = todo.pop()
+            name = goal if isinstance(goal, str) else self._name(goal)
+            if BUILDER.match(name):
+                builders.add(name)
                 continue
-            if goal not in exports:  # of the system
+            place = self._exports.get(goal) if isinstance(goal, str) else goal
+            code = next((c for c in self._codes if place is not None and c.holds(place)), None)
+            if place is None or code is None:  # of the system
                 continue
-            goal = exports[goal]
-        code = next((c for c in codes if c.holds(goal)), None)
-        if code is None:
-            continue
-        start, end = code.around(goal)
-        if start in seen:
-            continue
-        seen.add(start)
-        if BUILDER.match(code.names.get(start, "")):
-            builders.add(code.names[start])
-            continue
-        for found in code.leads(start, end):
-            todo += found
-            instructions += 1
-    return Reach(len(seen), instructions, tuple(sorted(builders)))
+            start, end = code.around(place)
+            if start in seen:
+                continue
+            seen.add(start)
+            for found in code.leads(start, end):
+                todo += found
+                instructions += 1
+        return Reach(len(seen), instructions, tuple(sorted(builders)))
+
+    def _name(self, address: int) -> str:
+        return next((c.names[address] for c in self._codes if address in c.names), "")
 
 
 class _Code:
@@ -79,7 +81,6 @@ class _Code:
             **dict(image.pointers),
             **{i.address: i.symbol for i in image.imports},
         }
-        self._slots = sorted(self._pointers)
         self._disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._disassembler.skipdata = True  # a jump table among the code
 
@@ -114,15 +115,6 @@ class _Code:
         return self._pointers.get(address + 6 + offset, address)
 
     def _taken(self, address: int) -> list[int | str]:
-        """What the data or the function at ``address`` leads to."""
-        if self.holds(address):
-            return [address] if address in self.names else []
-        if address in self._pointers and address not in self.names:
-            return self._functions([address])
-        _, end = self.around(address)
-        first, last = bisect_left(self._slots, address), bisect_left(self._slots, end)
-        return self._functions(self._slots[first:last])
-
-    def _functions(self, slots: list[int]) -> list[int | str]:
-        values = (self._pointers[slot] for slot in slots)
-        return [v for v in values if isinstance(v, str) or v in self.names]
+        """The function at ``address``, or that of the pointer there."""
+        goal = self._pointers.get(address, address)
+        return [goal] if isinstance(goal, str) or goal in self.names else []

@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).parents[1] / "shared"))
 
 import live
 from proof_record import LibraryProof, Proof, Stopped, record, recorded
-from reach import reach
+from reach import Program
 from registrars import calls_at_loading
 
 from opcheck.errors import OpcheckError
@@ -136,6 +136,7 @@ def _facts(wheel: Path) -> dict[str, LibraryFacts]:
 
 def _libraries(images: Sequence[Image], facts: dict[str, LibraryFacts]) -> tuple[LibraryProof, ...]:
     found = []
+    program = Program(images if any(library.abandoned for library in facts.values()) else ())
     for image, (member, library) in zip(images, facts.items(), strict=True):
         calls, later = calls_at_loading(image)
         run = Counter(library.calls)
@@ -152,14 +153,14 @@ def _libraries(images: Sequence[Image], facts: dict[str, LibraryFacts]) -> tuple
                 calls=len(calls),
                 kernels=len(library.kernels),
                 calls_later=dict(sorted(later.items())),
-                abandoned=tuple(_stopped(images, image, a) for a in library.abandoned),
+                abandoned=tuple(_stopped(program, image, a) for a in library.abandoned),
             )
         )
     return tuple(found)
 
 
-def _stopped(images: Sequence[Image], image: Image, abandoned: Abandoned) -> Stopped:
-    found = reach(images, image.slide + abandoned.address)
+def _stopped(program: Program, image: Image, abandoned: Abandoned) -> Stopped:
+    found = program.reach(image.slide + abandoned.address)
     if found.builders:
         raise Unproven(f"{abandoned.label} comes to {', '.join(found.builders)}")
     return Stopped(abandoned.label, abandoned.reason, found.functions, found.instructions)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from reach import reach
+from reach import Program, Reach
 from registrars import registrar_calls
 
 from opcheck.extract.image import SLIDE, Arch, Image, Import, Segment
@@ -41,21 +41,24 @@ def library(
     )
 
 
+def reach(image: Image) -> Reach:
+    return Program([image]).reach(SLIDE)
+
+
 CALL = {0x00: "e8 3b 00 00 00 c3", 0x40: STUB}  # call 0x40
 DEEP = {0x00: "74 01 c3 e9 18 00 00 00", 0x20: "e8 1b 00 00 00 c3", 0x40: STUB}  # jmp 0x20 first
 TAKEN = {0x00: "48 8d 05 19 00 00 00 c3", 0x20: "e9 1b 00 00 00", 0x40: STUB}  # lea rax, 0x20
-TABLE = {0x00: "48 8d 05 09 10 00 00 c3", 0x20: "e9 1b 00 00 00", 0x40: STUB}  # lea rax, DATA+0x10
+SLOT = {0x00: "ff 15 0a 10 00 00 c3", 0x20: "e9 1b 00 00 00", 0x40: STUB}  # call [DATA + 0x10]
 NAMES = {"initializer": 0x00, "helper": 0x20, "stub": 0x40, "end": 0x60}
 
 
 @pytest.mark.parametrize("parts", [CALL, DEEP, TAKEN])
 def test_a_builder_is_reached(parts: Mapping[int, str]) -> None:
-    assert reach([library(parts, NAMES)], SLIDE).builders == (REGISTRAR,)
+    assert reach(library(parts, NAMES)).builders == (REGISTRAR,)
 
 
-def test_a_builder_is_reached_through_a_table() -> None:
-    pointers = ((DATA + 0x18, SLIDE + 0x20),)
-    found = reach([library(TABLE, {**NAMES, "table": 0x1010, "last": 0x1020}, pointers)], SLIDE)
+def test_a_builder_is_reached_through_a_pointer() -> None:
+    found = reach(library(SLOT, NAMES, pointers=((DATA + 0x10, SLIDE + 0x20),)))
     assert (found.builders, found.functions) == ((REGISTRAR,), 2)
 
 
@@ -68,7 +71,7 @@ def test_a_builder_is_reached_through_a_table() -> None:
     ],
 )
 def test_no_builder_is_reached(parts: Mapping[int, str]) -> None:
-    assert reach([library(parts, NAMES)], SLIDE).builders == ()
+    assert reach(library(parts, NAMES)).builders == ()
 
 
 def test_every_call_of_the_registrar_is_found() -> None:
