@@ -187,7 +187,8 @@ def _asks_for(row: PluginRow) -> frozenset[str]:
     wheel = wheels.fetch(row.wheel, row.sha256)
     with wheels.unpacked(wheel, [wheels.plugin_library(wheel)]) as (library,):
         image = load(library, row.arch)
-    return frozenset(i.symbol for i in image.imports if _OF_TENSORFLOW.match(i.symbol))
+    others = {i.symbol for i in image.imports} - image.symbols.keys() - image.local.keys()
+    return frozenset(name for name in others if _OF_TENSORFLOW.match(name))
 
 
 def _equal_live(name: str, facts: dict[str, LibraryFacts], folder: Path) -> int:
