@@ -48,7 +48,6 @@ NOT_YET: set[str] = {
     "tensorflow-2.6.0-macos-arm64",
     "tensorflow-2.7.0-macos-arm64",
     "tensorflow-2.8.0-macos-arm64",
-    "tensorflow-2.8.0-macos-x86_64",
     "tensorflow-2.9.1-linux-x86_64",
     "tensorflow-2.9.2-macos-arm64",
     "tensorflow-2.9.2-macos-x86_64",
