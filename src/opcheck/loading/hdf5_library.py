@@ -2,17 +2,21 @@
 
 The process gets the open file as its standard input, and never opens another: links are looked at
 but not followed, and of a dataset only the description is read. That covers what Keras' own loader
-followed (CVE-2026-1669): external links, external storage and virtual datasets.
+followed (CVE-2026-1669): external links, external storage and virtual datasets. The weights in a
+``.keras`` archive are looked at in the same way, where they are.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
@@ -27,16 +31,22 @@ _MOST_OBJECTS = 100_000
 _MOST_LINKS = 100  # that are told
 _MOST_BYTES = 128 * 2**20  # of an answer
 _NAME = 300  # characters of a name that is told
+_MOST_FILES = 1000  # of weights in an archive
+_LARGEST_PACKED = 256 * 2**20  # bytes of weights that are compressed, which Keras does not do
 
 VIRTUAL = 3  # H5D_VIRTUAL
 
 
 class Question(msgspec.Struct, frozen=True):
-    """The names of root attributes that are strings, none longer than ``limit`` bytes."""
+    """The names of root attributes that are strings, none longer than ``limit`` bytes.
+
+    With ``archive`` the file is a zip, and only what its ``.h5`` files keep elsewhere is asked.
+    """
 
     limits: confine.Limits
-    attributes: tuple[str, ...]
-    limit: int
+    attributes: tuple[str, ...] = ()
+    limit: int = 0
+    archive: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -53,8 +63,19 @@ class Answer(msgspec.Struct, frozen=True):
 
 def ask(file: BinaryIO, attributes: frozenset[str], limit: int) -> Answer:
     """What the library says of an open HDF5 file; an ``error`` whatever else happens."""
-    limits = confine.Limits(os.getpid(), _MEMORY, _SECONDS)
-    question = Question(limits, tuple(sorted(attributes)), limit)
+    return _told(file, Question(_limits(), tuple(sorted(attributes)), limit))
+
+
+def ask_archive(file: BinaryIO) -> Answer:
+    """What the library says of the weights in an open ``.keras`` archive, as `ask`."""
+    return _told(file, Question(_limits(), archive=True))
+
+
+def _limits() -> confine.Limits:
+    return confine.Limits(os.getpid(), _MEMORY, _SECONDS)
+
+
+def _told(file: BinaryIO, question: Question) -> Answer:
     file.seek(0)
     with tempfile.TemporaryFile() as said:
         try:
@@ -80,20 +101,20 @@ def start() -> int:
     """What the process does."""
     question = msgspec.json.decode(sys.argv[1], type=Question)
     question.limits.apply()
+    file = os.fdopen(0, "rb")
     try:
-        answer = _answer(question)
+        answer = _archived(file) if question.archive else _answer(file, question)
     except Exception as error:  # h5py raises about any type on damaged files
-        lines = str(error).splitlines() or [type(error).__name__]
-        answer = Answer(error=lines[0][:120])
+        answer = Answer(error=_line(error))
     sys.stdout.buffer.write(msgspec.json.encode(answer))
     sys.stdout.flush()
     return 0
 
 
-def _answer(question: Question) -> Answer:
+def _answer(file: BinaryIO, question: Question) -> Answer:
     import h5py
 
-    with h5py.File(os.fdopen(0, "rb"), "r") as h5:
+    with h5py.File(file, "r") as h5:
         found = {name: _text(h5, name, question.limit) for name in question.attributes}
         attributes = {name: text for name, text in found.items() if text is not None}
         names: list[str] = []
@@ -106,8 +127,74 @@ def _answer(question: Question) -> Answer:
                 if where is not None and len(foreign) < _MOST_LINKS:
                     foreign.append((path[:_NAME], where[:_NAME]))
         except Exception as damage:
-            error = (str(damage).splitlines() or ["damaged"])[0][:120]
+            error = _line(damage)
         return Answer(attributes, tuple(names[:1000]), tuple(foreign), error)
+
+
+def _archived(file: BinaryIO) -> Answer:
+    import h5py
+
+    foreign: list[tuple[str, str]] = []
+    with zipfile.ZipFile(file) as archive:
+        weights = [info for info in archive.infolist() if info.filename.endswith(".h5")]
+        if len(weights) > _MOST_FILES:
+            return Answer(error=f"there are more than {_MOST_FILES} files of them")
+        for info in weights:
+            try:
+                with h5py.File(_member(archive, info, file), "r") as h5:
+                    for path, where in _objects(h5):
+                        if where is not None and len(foreign) < _MOST_LINKS:
+                            name = f"{info.filename}/{path}"
+                            foreign.append((name[:_NAME], where[:_NAME]))
+            except Exception as damage:
+                return Answer(foreign=tuple(foreign), error=f"{info.filename}: {_line(damage)}")
+    return Answer(foreign=tuple(foreign))
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO) -> Any:
+    """A member as a file that h5py can move in; where it is stored as it is, without a copy."""
+    with archive.open(info) as member:  # which checks its header
+        if info.compress_type != zipfile.ZIP_STORED:
+            content = member.read(_LARGEST_PACKED + 1)
+            if len(content) > _LARGEST_PACKED:
+                raise ValueError(f"compressed, and larger than {_LARGEST_PACKED >> 20} MB")
+            return io.BytesIO(content)
+    file.seek(info.header_offset + 26)  # APPNOTE.TXT, 4.3.7: the lengths of what comes before
+    start = info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+    return _Part(file, start, info.file_size)
+
+
+class _Part(io.RawIOBase):
+    """``size`` bytes of a file, from ``start`` on."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = (0, self._at, self._size)[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._file.seek(self._start + self._at)
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        data = self._file.read(wanted)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _text(h5: h5py.File, name: str, limit: int) -> str | None:

@@ -7,7 +7,11 @@ import stat
 import zipfile
 from typing import BinaryIO
 
+import msgspec
+
 from opcheck.errors import RefusedModelError, UnreadableModelError
+from opcheck.loading.hdf5 import weights_hazards
+from opcheck.loading.hdf5_library import ask_archive
 from opcheck.loading.jsontree import MAX_BYTES, JsonObject, parse_object
 from opcheck.loading.stored import StoredModel, model_from_config
 
@@ -44,13 +48,15 @@ def read_keras_archive(file: BinaryIO, path: str) -> StoredModel:
     version = metadata.get("keras_version")
     root = parse_object(config, f"config.json in {path}")
     training = root.pop("compile_config", None)
-    return model_from_config(
+    stored = model_from_config(
         root,
         training=training if isinstance(training, dict) and training else None,
         keras_version=version if isinstance(version, str) else None,
         backend=None,
         path=path,
     )
+    hazards = weights_hazards(ask_archive(file), path)
+    return msgspec.structs.replace(stored, hazards=stored.hazards + hazards)
 
 
 class _Bounded(io.BufferedIOBase):
