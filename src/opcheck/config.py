@@ -65,7 +65,8 @@ class Options(
     refuse to move to the CPU fails.
 
     ``inputs`` are the model's as ``name=shape:dtype``, for those that are not to be chosen;
-    ``input_file`` is an .npz with their values.
+    ``input_file`` is an .npz with their values. ``assume_shapes`` are, as ``layer=shape:dtype``,
+    the outputs of layers that are not rebuilt.
     """
 
     targets: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ class Options(
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 2
     inputs: tuple[str, ...] = ()
     input_file: str | None = None
+    assume_shapes: tuple[str, ...] = ()
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
     custom_objects: tuple[str, ...] = ()
@@ -90,7 +92,7 @@ class Options(
 
 
 KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Options))
-_LISTS = frozenset({"targets", "custom-objects", "inputs"})
+_LISTS = frozenset({"targets", "custom-objects", "inputs", "assume-shapes"})
 
 _PATHS = frozenset({"baseline", "input-file"})
 

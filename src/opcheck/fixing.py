@@ -77,7 +77,7 @@ def _refuse_weights(source: ModelSource) -> None:
     """The only command that lets Keras load weights, and most Kerases follow links out of a file:
     what they lead to would end up in the copy (CVE-2026-1669)."""
     for hazard in source.hazards:
-        if hazard.code in ("external-file", "unread-weights"):
+        if hazard.code in ("external-file", "oversized-weights", "unread-weights"):
             raise RefusedModelError(
                 hazard.message, hint="Load and save it with the Keras that wrote it, if you trust it."
             )

@@ -19,6 +19,7 @@ from opcheck.rules import PlacedOp, Subject, severities
 from opcheck.rules.versions import emulated_beside
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
+    AssumedShape,
     InputSpec,
     Step,
     TracedStep,
@@ -96,6 +97,7 @@ def worker_request(
         search_path=_search_path(source, options),
         inputs=tuple(map(InputSpec.parse, options.inputs)),
         input_file=options.input_file,
+        shapes=tuple(map(AssumedShape.parse, options.assume_shapes)),
         memory=options.memory,
         log_folder=str(log_folder) if log_folder is not None else None,
     )

@@ -102,6 +102,14 @@ def add_building(options: _Options) -> None:
         action="store_true",
         help="let Lambda layers from the file run their code",
     )
+    options.add_argument(
+        "--assume-shape",
+        action="append",
+        dest="assume_shapes",
+        metavar="LAYER=SHAPE[:DTYPE]",
+        help="the output of a layer that is not rebuilt, such as mix=?,16,64:float32; may be "
+        "repeated",
+    )
     options.add_argument("--batch-size", type=int, metavar="N", help="of the step; default: 2")
     options.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"

@@ -47,10 +47,15 @@ def read_hdf5(file: BinaryIO, path: str) -> StoredModel:
 
 
 def weights_hazards(library: Answer, path: str) -> tuple[Hazard, ...]:
-    """What whoever loads the weights would read from elsewhere, or that nobody knows."""
+    """What happens to whoever loads the weights, or that it cannot be known."""
     hazards = [
         Hazard("external-file", None, f"{path}: {name} is {where}.")
         for name, where in library.foreign
+    ]
+    hazards += [
+        Hazard("oversized-weights", None, f"{path}: {name} takes {size >> 20} MB, of which almost "
+               "nothing is stored.")
+        for name, size in library.oversized
     ]
     if library.error is not None:
         message = f"{path}: the weights are damaged or not as Keras writes them: {library.error}."

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -33,6 +34,10 @@ _MOST_BYTES = 128 * 2**20  # of an answer
 _NAME = 300  # characters of a name that is told
 _MOST_FILES = 1000  # of weights in an archive
 _LARGEST_PACKED = 256 * 2**20  # bytes of weights that are compressed, which Keras does not do
+
+# An array is oversized from here on, in bytes and in multiples of what is stored; as in Keras 3.14.
+_LARGE = 2**30
+_MOST_TIMES = 1000
 
 VIRTUAL = 3  # H5D_VIRTUAL
 
@@ -52,12 +57,14 @@ class Question(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """``foreign`` are the names of what is kept elsewhere, each with where; ``names`` the root's.
 
-    ``error`` says why there is no more.
+    ``oversized`` are those of arrays that declare far more numbers than they store, with how many
+    bytes. ``error`` says why there is no more.
     """
 
     attributes: dict[str, str] = {}
     names: tuple[str, ...] = ()
     foreign: tuple[tuple[str, str], ...] = ()
+    oversized: tuple[tuple[str, int], ...] = ()
     error: str | None = None
 
 
@@ -117,38 +124,74 @@ def _answer(file: BinaryIO, question: Question) -> Answer:
     with h5py.File(file, "r") as h5:
         found = {name: _text(h5, name, question.limit) for name in question.attributes}
         attributes = {name: text for name, text in found.items() if text is not None}
-        names: list[str] = []
-        foreign: list[tuple[str, str]] = []
-        error = None
+        found_here = _Found()
         try:
-            for path, where in _objects(h5):
-                if "/" not in path:
-                    names.append(path[:_NAME])
-                if where is not None and len(foreign) < _MOST_LINKS:
-                    foreign.append((path[:_NAME], where[:_NAME]))
+            found_here.look_through(h5)
         except Exception as damage:
-            error = _line(damage)
-        return Answer(attributes, tuple(names[:1000]), tuple(foreign), error)
+            found_here.error = _line(damage)
+        return found_here.answer(attributes)
+
+
+class _Found:
+    """What is collected while files are looked through."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.foreign: list[tuple[str, str]] = []
+        self.oversized: list[tuple[str, int]] = []
+        self.error: str | None = None
+
+    def look_through(self, h5: h5py.File, prefix: str = "") -> None:
+        for path, where, size in _objects(h5):
+            name = (prefix + path)[:_NAME]
+            if "/" not in path:
+                self.names.append(name)
+            if where is not None and len(self.foreign) < _MOST_LINKS:
+                self.foreign.append((name, where[:_NAME]))
+            self.add_size(name, *size)
+
+    def add_size(self, name: str, declared: int, stored: int) -> None:
+        if declared > max(_LARGE, stored * _MOST_TIMES) and len(self.oversized) < _MOST_LINKS:
+            self.oversized.append((name[:_NAME], min(declared, 2**63)))
+
+    def answer(self, attributes: dict[str, str]) -> Answer:
+        names, foreign = tuple(self.names[:1000]), tuple(self.foreign)
+        return Answer(attributes, names, foreign, tuple(self.oversized), self.error)
 
 
 def _archived(file: BinaryIO) -> Answer:
     import h5py
 
-    foreign: list[tuple[str, str]] = []
+    found = _Found()
     with zipfile.ZipFile(file) as archive:
-        weights = [info for info in archive.infolist() if info.filename.endswith(".h5")]
+        weights = [i for i in archive.infolist() if i.filename.endswith((".h5", ".npz"))]
         if len(weights) > _MOST_FILES:
             return Answer(error=f"there are more than {_MOST_FILES} files of them")
         for info in weights:
+            prefix = f"{info.filename}/"
             try:
-                with h5py.File(_member(archive, info, file), "r") as h5:
-                    for path, where in _objects(h5):
-                        if where is not None and len(foreign) < _MOST_LINKS:
-                            name = f"{info.filename}/{path}"
-                            foreign.append((name[:_NAME], where[:_NAME]))
+                content = _member(archive, info, file)
+                if info.filename.endswith(".npz"):
+                    _arrays(content, prefix, found)
+                    continue
+                with h5py.File(content, "r") as h5:
+                    found.look_through(h5, prefix)
             except Exception as damage:
-                return Answer(foreign=tuple(foreign), error=f"{info.filename}: {_line(damage)}")
-    return Answer(foreign=tuple(foreign))
+                found.error = f"{info.filename}: {_line(damage)}"
+                break
+    return found.answer({})
+
+
+def _arrays(content: Any, prefix: str, found: _Found) -> None:
+    """The weights of Keras 2.12, where h5py was missing: an archive of arrays in the archive."""
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(content) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as member:
+                read = (npy.read_array_header_1_0, npy.read_array_header_2_0)
+                shape, _, dtype = read[npy.read_magic(member)[0] - 1](member)
+            found.add_size(prefix + info.filename, prod(shape) * dtype.itemsize, info.compress_size)
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO) -> Any:
@@ -210,8 +253,9 @@ def _text(h5: h5py.File, name: str, limit: int) -> str | None:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def _objects(h5: h5py.File) -> Iterator[tuple[str, str | None]]:
-    """Every object's path, each object once; where it is kept, when that is not in its place."""
+def _objects(h5: h5py.File) -> Iterator[tuple[str, str | None, tuple[int, int]]]:
+    """Every object's path, each object once; where it is kept, when that is not in its place; and
+    of arrays the bytes declared and stored."""
     import h5py
 
     todo, seen = [("", h5["/"].id)], set()
@@ -220,7 +264,7 @@ def _objects(h5: h5py.File) -> Iterator[tuple[str, str | None]]:
             path = prefix + name.decode("utf-8", "replace")
             kind = group.links.get_info(name).type
             if kind != h5py.h5l.TYPE_HARD:
-                yield path, _link(group, name, kind)
+                yield path, _link(group, name, kind), (0, 0)
                 continue
             found = h5py.h5o.get_info(group, name)
             if (found.fileno, found.addr) in seen:
@@ -230,10 +274,13 @@ def _objects(h5: h5py.File) -> Iterator[tuple[str, str | None]]:
                 raise ValueError(f"it holds more than {_MOST_OBJECTS} objects")
             if found.type == h5py.h5o.TYPE_GROUP:
                 todo.append((path + "/", h5py.h5g.open(group, name)))
-                yield path, None
+                yield path, None, (0, 0)
+            elif found.type == h5py.h5o.TYPE_DATASET:
+                dataset = h5py.h5d.open(group, name)
+                declared = prod(dataset.shape) * dataset.get_type().get_size()
+                yield path, _storage(dataset), (declared, dataset.get_storage_size())
             else:
-                elsewhere = found.type == h5py.h5o.TYPE_DATASET
-                yield path, _storage(group, name) if elsewhere else None
+                yield path, None, (0, 0)
 
 
 def _link(group: h5py.h5g.GroupID, name: bytes, kind: int) -> str:
@@ -246,10 +293,8 @@ def _link(group: h5py.h5g.GroupID, name: bytes, kind: int) -> str:
     return f"a link to {_decoded(value)}"
 
 
-def _storage(group: h5py.h5g.GroupID, name: bytes) -> str | None:
-    import h5py
-
-    described = h5py.h5d.open(group, name).get_create_plist()
+def _storage(dataset: h5py.h5d.DatasetID) -> str | None:
+    described = dataset.get_create_plist()
     if described.get_external_count():
         return f"stored in the file {_decoded(described.get_external(0)[0])}"
     if described.get_layout() == VIRTUAL and described.get_virtual_count():

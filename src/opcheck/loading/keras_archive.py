@@ -17,6 +17,7 @@ from opcheck.loading.stored import StoredModel, model_from_config
 
 MAX_MEMBERS = 10_000
 MAX_READ = 4 * 2**20  # bytes at once: the archive's directory is read in one piece
+_BLOCK = 2**20
 MAX_RATIO = 200  # deflate reaches 1000 on zeros; weights and configs stay below 20
 
 
@@ -107,12 +108,14 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
     if info.flag_bits & 1:
         raise UnreadableModelError(f"{path} is an encrypted archive.")
+    data = bytearray()
     with archive.open(info) as member:
-        data = member.read(MAX_BYTES + 1)  # whatever size the header claims
-    if len(data) > MAX_BYTES:
-        size = f"larger than {MAX_BYTES >> 20} MB"
-        raise UnreadableModelError(f"{info.filename} in {path} is {size}.")
-    return data
+        while block := member.read(_BLOCK):
+            data += block
+            if len(data) > MAX_BYTES:  # whatever size the header claims
+                size = f"larger than {MAX_BYTES >> 20} MB"
+                raise UnreadableModelError(f"{info.filename} in {path} is {size}.")
+    return bytes(data)
 
 
 def _other_zip(path: str, members: dict[str, zipfile.ZipInfo]) -> UnreadableModelError:
