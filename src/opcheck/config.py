@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from opcheck.documents import content
 from opcheck.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -252,8 +253,8 @@ def _nearest(start: Path) -> Path | None:
 def _table(path: Path) -> tuple[Mapping[str, object], str]:
     """The options in a file, and what to call them in a message."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(content(path).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from error
     if path.name == _OWN_FILE:
         if "tool" in document:

@@ -41,10 +41,10 @@ def run(command: Sequence[str]) -> Ran:
     slugs: list[str] = []
     complain = cli._complain
 
-    def noting(message: str, error: Exception | None = None) -> None:
+    def noting(lines: list[str], error: Exception | None = None) -> None:
         raised = sys.exc_info()[1]
         slugs.append(raised.slug if isinstance(raised, OpcheckError) else "mistake")
-        complain(message, error)
+        complain(lines, error)
 
     out, err = io.StringIO(), io.StringIO()
     cli._complain = noting

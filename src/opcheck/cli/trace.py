@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from opcheck.cli import options as checking
 from opcheck.cli import progress
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
+from opcheck.formats.escape import printable
 from opcheck.formats.output import STDOUT, write
 from opcheck.formats.style import Style
 
@@ -66,8 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     for result in report.results:
         write(verdict_sentence(result) + "\n", STDOUT)
         if result.trace.error:
-            write(f"  The step stopped: {result.trace.error}\n", STDOUT)
-    write(f"tensorboard --logdir {folder}    # pip install 'opcheck[profile]'\n", STDOUT)
+            write(f"  The step stopped: {printable(result.trace.error)}\n", STDOUT)
+    where = printable(shlex.quote(str(folder)))
+    write(f"tensorboard --logdir {where}    # pip install 'opcheck[profile]'\n", STDOUT)
     return 0 if all(result.trace.executed for result in report.results) else 2
 
 

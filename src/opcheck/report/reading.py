@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from opcheck.documents import decoded
 from opcheck.errors import CannotCheckError
 from opcheck.report.types import SCHEMA_VERSION, Report
 
@@ -21,11 +22,9 @@ def read(path: Path) -> Report:
     version.
     """
     try:
-        data = path.read_bytes()
+        version = decoded(path, _Head).schema_version
     except OSError as error:
         raise CannotCheckError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        version = msgspec.json.decode(data, type=_Head).schema_version
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CannotCheckError(
             f"{path} is not an opcheck report.",
@@ -37,6 +36,6 @@ def read(path: Path) -> Report:
             hint="Render it with the opcheck that wrote it, or check the model again.",
         )
     try:
-        return msgspec.json.decode(data, type=Report)
-    except msgspec.DecodeError as error:
+        return decoded(path, Report)
+    except (OSError, msgspec.DecodeError) as error:
         raise CannotCheckError(f"{path} is damaged: {error}.") from error

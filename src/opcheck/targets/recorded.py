@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from packaging.version import InvalidVersion, Version
 
+from opcheck.documents import decoded
 from opcheck.errors import UnknownTargetError
 from opcheck.targets import store
 from opcheck.targets.choose import Choice, choose, choose_within
@@ -186,7 +187,7 @@ def _registry(found: Recorded, origin: Origin, without: tuple[str, ...] = ()) ->
 
 def _read(path: Path) -> Recorded:
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Recorded)
+        found = decoded(path, Recorded)
     except OSError as error:
         raise UnknownTargetError(f"{path} cannot be read: {error.strerror}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
