@@ -4,7 +4,6 @@ all."""
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 from opcheck import loading, pipeline, targets, worker
 from opcheck.config import Options
 from opcheck.errors import CannotFixError, RefusedModelError, UsageError
+from opcheck.interrupts import temporary_folder
 from opcheck.loading.types import ModelSource
 from opcheck.report import Report
 from opcheck.worker.protocol import FixReply, FixRequest
@@ -57,8 +57,8 @@ def fix(
     _refuse_weights(source)
     checking = msgspec.structs.replace(options, evidence="predicted", baseline=None)
     before = pipeline.check(source, (target.spec,), checking, progress)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".opcheck-fix-") as folder:
-        new = Path(folder) / destination.name
+    with temporary_folder(".opcheck-fix-", destination.parent) as folder:
+        new = folder / destination.name
         request = FixRequest(
             pipeline.worker_request(source, options), target.spec, _trouble(before), str(new)
         )

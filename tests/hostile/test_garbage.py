@@ -22,7 +22,7 @@ import pytest
 from corpus import dense, keras3, legacy, stored
 
 from opcheck.errors import CannotCheckError
-from opcheck.loading import ModelSource, hdf5, read
+from opcheck.loading import ModelSource, hdf5, keras_archive, read
 from opcheck.loading.hdf5_library import Answer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -43,6 +43,7 @@ THOROUGH = "" if os.environ.get("OPCHECK_TEST_EVERY_DAMAGE") else "mnist_cnn-"
 def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The HDF5 library has a process for each file: here for a sample only, see below."""
     monkeypatch.setattr(hdf5, "ask", lambda *_: Answer(error="not asked"))
+    monkeypatch.setattr(keras_archive, "ask_archive", lambda _: Answer(error="not asked"))
 
 
 def outcome(path: Path) -> ModelSource | CannotCheckError:

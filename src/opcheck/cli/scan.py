@@ -56,10 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
             except UsageError:  # it would be the same for every model
                 raise
             except OpcheckError as error:
-                models.append(Scanned(path, None, str(error)))
+                models.append(Scanned(_text(path), None, _text(str(error))))
     scan = Scan(SCHEMA_VERSION, Tool("opcheck", opcheck.__version__), tuple(models))
     outputs.emit(scan, SCAN_FORMATS, wanted)
     return scan.exit_code
+
+
+def _text(name: str) -> str:
+    """A file's name may be no text; then nothing but this line can be said of it."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _show(stage: Callable[[str], None], where: str, name: str) -> None:

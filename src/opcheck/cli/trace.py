@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from opcheck.errors import UsageError
 from opcheck.formats.escape import printable
 from opcheck.formats.output import STDOUT, write
 from opcheck.formats.style import Style
+from opcheck.interrupts import temporary_folder, uninterrupted
 
 NAME = "trace"
 REPORT = "report.json"
@@ -85,12 +85,13 @@ def _made_whole(folder: Path) -> Iterator[Path]:
         raise UsageError(f"{folder} is there already.", hint="Name a new folder with -o.")
     try:
         parent = folder.resolve().parent
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}.") as partial:
-            whole = Path(partial) / "log"
+        with temporary_folder(f".{folder.name}.", parent) as partial:
+            whole = partial / "log"
             whole.mkdir()
             yield whole
-            if folder.exists():
-                folder.rmdir()
-            whole.rename(folder)
+            with uninterrupted():
+                if folder.exists():
+                    folder.rmdir()
+                whole.rename(folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error
