@@ -660,10 +660,11 @@ def hard_cycle(group: h5py.Group, _: Bait) -> None:
 @attack("hdf5-many-objects.h5")
 def many_objects(path: Path, _: Bait) -> None:
     """More than are looked through; what comes after them may be anything."""
-    with h5py.File(path, "w", libver="latest") as h5:
-        h5.attrs["model_config"] = legacy(dense())
+    small = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    small.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED)  # groups of the newer kind
+    with stored(path) as h5:
         for index in range(100_001):
-            h5py.h5g.create(h5.id, b"%d" % index)
+            h5py.h5g.create(h5["model_weights"].id, b"%d" % index, gcpl=small)
 
 
 @attack("hdf5-attribute-bomb.h5")
