@@ -114,6 +114,19 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "tests/hostile/fuzz.py", *arguments)
 
 
+@nox.session(python="3.11", default=False)
+def endurance(session: nox.Session) -> None:
+    """Hours: every fixture damaged in every way, interrupts at random moments, an hour of fuzzing.
+
+    `-- SECONDS` is for the fuzzing; the figures of one run are in docs/security.md.
+    """
+    _install_beside(session, DEFAULT_TENSORFLOW, "--editable", ".[test]", "atheris>=3")
+    every = {"OPCHECK_TEST_EVERY_DAMAGE": "1"}
+    session.run("pytest", "tests/hostile/test_garbage.py", "tests/endurance", env=every)
+    (seconds,) = session.posargs or ["3600"]
+    session.run("python", "tests/hostile/fuzz.py", f"-max_total_time={seconds}")
+
+
 @nox.session(python="3.11", allow_parallel=True)
 def extract(session: nox.Session) -> None:
     """Recovering registries: every plugin's, and the newest cores; `-- -m ''` for everything."""

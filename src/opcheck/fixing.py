@@ -79,7 +79,8 @@ def _refuse_weights(source: ModelSource) -> None:
     for hazard in source.hazards:
         if hazard.code in ("external-file", "oversized-weights", "unread-weights"):
             raise RefusedModelError(
-                hazard.message, hint="Load and save it with the Keras that wrote it, if you trust it."
+                hazard.message,
+                hint="Load and save it with the Keras that wrote it, if you trust it.",
             )
 
 

@@ -29,9 +29,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) ->
 
 
 @pytest.fixture
-def model(name: str, corpus: Corpus, listener: socket.socket) -> Iterator[Path]:
-    """The file of that name, which does nothing whatever the test does with it."""
-    path, bait = corpus[name]
+def model(
+    request: pytest.FixtureRequest, corpus: Corpus, listener: socket.socket
+) -> Iterator[Path]:
+    """The file of the attack that is the parameter; it does nothing, whatever the test does."""
+    path, bait = corpus[request.param]
     before = sorted(bait.folder.rglob("*"))
     yield path
     assert sorted(bait.folder.rglob("*")) == before, "code from the file ran"

@@ -25,23 +25,21 @@ def test_the_table_is_whole() -> None:
     assert {cell[:1] for row in EXPECTED.values() for cell in row.values()} == {"0", "1", "2"}
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_inspect(
-    name: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("model", ATTACKS, indirect=True)
+def test_inspect(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     started = time.monotonic()
     ran = run(["inspect", str(model)])
     assert time.monotonic() - started < SLOWEST
     assert list(tmp_path.iterdir()) == []
-    assert ran.cell == EXPECTED[name]["inspect"], ran.err
+    assert ran.cell == EXPECTED[model.name]["inspect"], ran.err
     assert printed_safely(ran.out)
     assert printed_safely(ran.err)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
-@pytest.mark.parametrize("name", ATTACKS)
-def test_memory(name: str, model: Path) -> None:
+@pytest.mark.parametrize("model", ATTACKS, indirect=True)
+def test_memory(model: Path) -> None:
     """Reading needs little: in a process that may have 700 MB, it ends the same way."""
     program = f"""
 import resource
@@ -58,15 +56,15 @@ except OpcheckError: print("2")
         timeout=SLOWEST,
         check=False,
     )
-    assert done.stdout == EXPECTED[name]["inspect"][:1] + "\n", done.stderr
+    assert done.stdout == EXPECTED[model.name]["inspect"][:1] + "\n", done.stderr
 
 
-FIXED = [name for name, row in EXPECTED.items() if name.endswith((".h5", ".keras"))
-         and {"external-file", "oversized-weights", "unread-weights"} & set(row["inspect"].split())]  # fmt: skip
+WEIGHTS = {"external-file", "oversized-weights", "unread-weights"}
+FIXED = [name for name, row in EXPECTED.items() if WEIGHTS & set(row["inspect"].split())]
 
 
-@pytest.mark.parametrize("name", FIXED)
-def test_fix_does_not_load_weights_from_elsewhere(name: str, model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", FIXED, indirect=True)
+def test_fix_does_not_load_weights_from_elsewhere(model: Path, tmp_path: Path) -> None:
     """The only command that loads weights: most Kerases would copy what a link leads to."""
     output = tmp_path / f"fixed{model.suffix}"
     assert cli.run(["fix", str(model), "-t", "metal@1.2.0", "-o", str(output)]) == 2
@@ -74,9 +72,9 @@ def test_fix_does_not_load_weights_from_elsewhere(name: str, model: Path, tmp_pa
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize("name", ["names.h5", "names-dense.keras"])
+@pytest.mark.parametrize("model", ["names.h5", "names-dense.keras"], indirect=True)
 def test_names_reach_no_terminal(
-    form: str, name: str, model: Path, capsys: pytest.CaptureFixture[str]
+    form: str, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["inspect", str(model), "--format", form]) == 0
     printed = capsys.readouterr().out

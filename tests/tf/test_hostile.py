@@ -53,8 +53,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) ->
 
 
 @pytest.fixture
-def model(name: str, corpus: Corpus, listener: socket.socket) -> Iterator[Path]:
-    path, bait = corpus[name]
+def model(
+    request: pytest.FixtureRequest, corpus: Corpus, listener: socket.socket
+) -> Iterator[Path]:
+    """The file of the attack that is the parameter; it does nothing, whatever the test does."""
+    path, bait = corpus[request.param]
     yield path
     assert not bait.canary.exists(), "code from the file ran"
     with pytest.raises(TimeoutError):
@@ -113,19 +116,19 @@ def _reply(folder: Path) -> WorkerReply | OpcheckError:
 
 
 @pytest.mark.usefixtures("answered")
-@pytest.mark.parametrize("name", ATTACKS)
-def test_check(name: str, model: Path) -> None:
+@pytest.mark.parametrize("model", ATTACKS, indirect=True)
+def test_check(model: Path) -> None:
     ran = run(["check", str(model), *OPTIONS])
-    assert ran.cell == EXPECTED[name][COLUMN], ran.err
+    assert ran.cell == EXPECTED[model.name][COLUMN], ran.err
     assert printed_safely(ran.out)
     assert printed_safely(ran.err)
 
 
-@pytest.mark.parametrize("name", COMMAND)
-def test_the_command(name: str, model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", COMMAND, indirect=True)
+def test_the_command(model: Path, tmp_path: Path) -> None:
     """The same from the command itself, with its own confined process; nothing is left."""
     done = _opcheck(["check", str(model), *OPTIONS], tmp_path)
-    assert str(done.returncode) == EXPECTED[name][COLUMN].partition(" ")[0], done.stderr
+    assert str(done.returncode) == EXPECTED[model.name][COLUMN].partition(" ")[0], done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -150,5 +153,3 @@ def _opcheck(command: list[str], temporary: Path) -> subprocess.CompletedProcess
         timeout=300,
         check=False,
     )
-
-

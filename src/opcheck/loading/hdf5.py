@@ -41,9 +41,7 @@ def read_hdf5(file: BinaryIO, path: str) -> StoredModel:
         backend=attributes.get("backend"),
         path=path,
     )
-    return msgspec.structs.replace(
-        stored, hazards=stored.hazards + weights_hazards(library, path)
-    )
+    return msgspec.structs.replace(stored, hazards=stored.hazards + weights_hazards(library, path))
 
 
 def weights_hazards(library: Answer, path: str) -> tuple[Hazard, ...]:
@@ -53,8 +51,11 @@ def weights_hazards(library: Answer, path: str) -> tuple[Hazard, ...]:
         for name, where in library.foreign
     ]
     hazards += [
-        Hazard("oversized-weights", None, f"{path}: {name} takes {size >> 20} MB, of which almost "
-               "nothing is stored.")
+        Hazard(
+            "oversized-weights",
+            None,
+            f"{path}: {name} takes {size >> 20} MB, of which almost nothing is stored.",
+        )
         for name, size in library.oversized
     ]
     if library.error is not None:

@@ -65,8 +65,8 @@ def safe_config(
 
     ``allow`` holds the user's own custom objects by class name or registered name; ``trust`` leaves
     Lambda layers and lambdas in place; ``assumed`` are the outputs of stand-ins by their layers'
-    paths, before what the file says of them. Raises RefusedModelError when the model itself is of a class
-    that is neither Keras' nor allowed, UnreadableModelError when a text is no config.
+    paths, before what the file says of them. Raises RefusedModelError when the model itself is of a
+    class that is neither Keras' nor allowed, UnreadableModelError when a text is no config.
     """
     rewriter = _Rewriter(keras_classes(), allow, trust, assumed)
     root = parse_object(architecture, "The model's config")

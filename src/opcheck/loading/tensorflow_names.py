@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-
 # The values with which these attributes name no file.
 _OWN = {
     "output_stream": re.compile(r"stdout|stderr|log\(\w+\)"),
@@ -28,7 +27,7 @@ def _names(group: str) -> frozenset[str]:
 
 
 def is_file_op(op: str) -> bool:
-    """Whether an op, as in ``NodeDef.op``, touches files or the network, runs Python or loads code."""
+    """Whether an op, as in ``NodeDef.op``, touches files, uses the network, or runs other code."""
     return op in _names("file_ops")
 
 

@@ -84,7 +84,7 @@ class KerasApi:
         It tries one again whenever that raised IndexError, whatever the cause; the first versions
         without end. Here it is over as soon as a round of tries has made no call.
         """
-        functional = importlib.import_module(self._functional.__module__)
+        functional: Any = importlib.import_module(self._functional.__module__)
         original = getattr(functional, "deserialize_node", None)
         if original is None:  # Keras 2
             yield

@@ -16,7 +16,7 @@ from opcheck import cli, documents
 def test_what_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no file"):
         documents.content(Path(os.devnull))
-    with pytest.raises(OSError, match="directory|denied|no file"):
+    with pytest.raises(OSError, match=r"directory|denied|no file"):
         documents.content(tmp_path)
     with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
         (tmp_path / "deep.json").write_text('{"x":' + "[" * 100_000 + "]" * 100_000 + "}")

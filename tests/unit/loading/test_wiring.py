@@ -44,7 +44,7 @@ def test_wiring(feed: Any) -> None:
 @pytest.mark.parametrize("feed", [keras2, keras3])
 def test_what_is_not_there(feed: Any) -> None:
     for call in (-1, 1, 2**40, 1.0, "0", None):
-        with pytest.raises(UnreadableModelError, match="Layer b reads call .* of a, which there"):
+        with pytest.raises(UnreadableModelError, match=r"Layer b reads call .* of a, which there"):
             check_wiring(model(i=[], a=[feed("i")], b=[feed("a", call)]))
     with pytest.raises(UnreadableModelError, match="Layer a reads c, which is no layer"):
         check_wiring(model(i=[], a=[feed("c")]))
