@@ -136,18 +136,18 @@ _OTHER_VARIABLES = frozenset({"OPCHECK_CACHE_DIR", "OPCHECK_FIXTURES_CACHE"})
 def load(
     command_line: Mapping[str, object],
     *,
-    start: Path,
+    start: Path | None,
     environment: Mapping[str, str],
     today: date | None = None,
 ) -> Options:
     """The options in force.
 
     ``command_line`` holds only what was given there. ``start`` is the folder from which
-    opcheck.toml and pyproject.toml are looked for, upwards. Raises UsageError, also for an ignore
-    that has expired ``today``.
+    opcheck.toml and pyproject.toml are looked for, upwards; ``None``: no file counts. Raises
+    UsageError, also for an ignore that has expired ``today``.
     """
     merged: dict[str, object] = {}
-    file = _nearest(start)
+    file = _nearest(start) if start is not None else None
     if file is not None:
         table, origin = _table(file)
         merged |= _relative_to(file.parent, _checked(table, origin, shared=True))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import opcheck
-from opcheck import config
 from opcheck.cli import options as checking
 from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
@@ -41,7 +38,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     wanted = outputs.chosen(arguments)
-    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
+    options = checking.load(arguments)
     from opcheck import pipeline
     from opcheck.report import SCHEMA_VERSION, Tool
     from opcheck.report.scan import Scan, Scanned, find

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from opcheck import config
 from opcheck.cli import options as checking
 from opcheck.cli import progress
 from opcheck.cli.parser import Subparsers
@@ -53,7 +51,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
-    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
+    options = checking.load(arguments)
     options = msgspec.structs.replace(options, evidence="traced")
     with _made_whole(folder) as partial:
         from opcheck import pipeline
