@@ -121,7 +121,7 @@ def endurance(session: nox.Session) -> None:
     `-- SECONDS` is for the fuzzing; the figures of one run are in docs/security.md.
     """
     _install_beside(session, DEFAULT_TENSORFLOW, "--editable", ".[test]", "atheris>=3")
-    every = {"OPCHECK_TEST_EVERY_DAMAGE": "1"}
+    every = {"TEST_EVERY_DAMAGE": "1"}
     session.run("pytest", "tests/hostile/test_garbage.py", "tests/endurance", env=every)
     (seconds,) = session.posargs or ["3600"]
     session.run("python", "tests/hostile/fuzz.py", f"-max_total_time={seconds}")

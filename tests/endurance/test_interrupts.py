@@ -1,7 +1,7 @@
 """Ctrl-C, and a cancelled build's SIGTERM, at random moments of whole commands: no process and no
 file is left, and a file that was there is whole.
 
-OPCHECK_TEST_INTERRUPTS says how many moments of each command; the seed is printed by a failure.
+TEST_INTERRUPTS says how many moments of each command; the seed is printed by a failure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 ENDING = "k3.15.keras"
 TARGET = "metal@1.2.0"
-MOMENTS = int(os.environ.get("OPCHECK_TEST_INTERRUPTS", "10"))
+MOMENTS = int(os.environ.get("TEST_INTERRUPTS", "10"))
 COMMANDS = ("check", "scan", "fix", "trace")
 OLD = '{"an older": "report"}'
 # Tells when it begins; the handlers of main follow at once.

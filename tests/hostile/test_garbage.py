@@ -37,8 +37,8 @@ MODELS = sorted(
 SMALL = [name for name in MODELS if (FIXTURES / name).stat().st_size < 400_000]
 CUTS, FLIPS = 40, 200
 # These are damaged in every way, the others in a tenth of the ways: they differ in what they hold,
-# not in how it is written. OPCHECK_TEST_EVERY_DAMAGE=1 does all to all.
-THOROUGH = "" if os.environ.get("OPCHECK_TEST_EVERY_DAMAGE") else "mnist_cnn-"
+# not in how it is written. TEST_EVERY_DAMAGE=1 does all to all.
+THOROUGH = "" if os.environ.get("TEST_EVERY_DAMAGE") else "mnist_cnn-"
 
 
 @pytest.fixture
