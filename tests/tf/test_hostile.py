@@ -8,6 +8,7 @@ The corpus and the table are those of tests/hostile.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from outcomes import expected, printed_safely, run
 from opcheck import config, loading, pipeline
 from opcheck.confine import GIB, environment
 from opcheck.errors import OpcheckError
+from opcheck.loading.tensorflow_names import is_file_op
 from opcheck.worker import devices
 from opcheck.worker.answer import answer
 from opcheck.worker.protocol import WorkerReply, WorkerRequest
@@ -131,6 +133,29 @@ def test_the_command(model: Path, tmp_path: Path) -> None:
     assert str(done.returncode) == EXPECTED[model.name][COLUMN].partition(" ")[0], done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+# Ops with an argument or attribute that is named as a file is, and is none; or that is one only
+# with some values, which is asked (`names_elsewhere`).
+NO_FILE = re.compile(
+    r"BoostedTrees.*|IsBoostedTrees.*|CTCBeamSearchDecoder|DTensorShardedPrefix|Sharded.*"
+    r"|(Static)?Regex.*|TensorSliceDataset|XlaCallModule|(Experimental)?SetStatsAggregatorDataset"
+    r"|PrintV2|EncodeProto|DecodeProtoV2"
+)
+
+
+def test_every_op_that_names_a_file_is_known() -> None:
+    """Those of the TensorFlow here: a new version may bring new ones."""
+    done = subprocess.run(
+        [sys.executable, str(BATCH.with_name("op_names.py"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ops = done.stdout.split()
+    assert len(ops) > 50
+    unknown = [op for op in ops if not is_file_op(op) and not NO_FILE.fullmatch(op)]
+    assert unknown == []
 
 
 @pytest.mark.parametrize("name", ["CVE-2025-9905.h5", "print-to-file.pb"])
