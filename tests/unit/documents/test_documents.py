@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -80,3 +81,33 @@ def test_hostile_settings_are_an_error(
         assert told.startswith("opcheck: ")
         assert told.count("\n") == 1
         assert told.rstrip("\n").isprintable()
+
+
+REPORT = Path(__file__).parents[2] / "snapshots" / "canonical.json"
+OWN = ("tool.version", "environment.tensorflow", "environment.machine")
+
+
+@pytest.mark.parametrize("field", [*OWN, "findings.code", "findings.fix", "hazards.code", "target"])
+def test_a_report_in_other_words(
+    field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What opcheck itself writes is printed as it is: another's words do not come so far."""
+    report = json.loads(REPORT.read_text(encoding="utf-8"))
+    places = {
+        "tool.version": (report["tool"], "version"),
+        "environment.tensorflow": (report["environment"], "tensorflow"),
+        "environment.machine": (report["environment"], "machine"),
+        "findings.code": (report["results"][0]["findings"][0], "code"),
+        "findings.fix": (report["results"][0]["findings"][0], "fix"),
+        "hazards.code": (report["model"]["hazards"][0], "code"),
+        "target": (report["results"][0], "target"),
+    }
+    holder, key = places[field]
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    assert cli.run(["report", str(path)]) == 0
+    holder[key] = "x\n::error::forged\x1b[31m"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    capsys.readouterr()
+    assert cli.run(["report", str(path), "-f", "markdown"]) == 2
+    assert capsys.readouterr().err == f"opcheck: {path} was not written by opcheck.\n"
