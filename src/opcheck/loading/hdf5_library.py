@@ -14,7 +14,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,6 +23,8 @@ import msgspec
 from opcheck import confine
 
 if TYPE_CHECKING:
+    import zipfile
+
     import h5py
 
 _MEMORY = 512 * 2**20
@@ -160,6 +161,8 @@ class _Found:
 
 
 def _archived(file: BinaryIO) -> Answer:
+    import zipfile
+
     import h5py
 
     found = _Found()
@@ -184,6 +187,8 @@ def _archived(file: BinaryIO) -> Answer:
 
 def _arrays(content: Any, prefix: str, found: _Found) -> None:
     """The weights of Keras 2.12, where h5py was missing: an archive of arrays in the archive."""
+    import zipfile
+
     from numpy.lib import format as npy
 
     with zipfile.ZipFile(content) as archive:
@@ -197,7 +202,7 @@ def _arrays(content: Any, prefix: str, found: _Found) -> None:
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: BinaryIO) -> Any:
     """A member as a file that h5py can move in; where it is stored as it is, without a copy."""
     with archive.open(info) as member:  # which checks its header
-        if info.compress_type != zipfile.ZIP_STORED:
+        if info.compress_type != 0:  # stored as it is
             content = member.read(_LARGEST_PACKED + 1)
             if len(content) > _LARGEST_PACKED:
                 raise ValueError(f"compressed, and larger than {_LARGEST_PACKED >> 20} MB")
