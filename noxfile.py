@@ -118,6 +118,23 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11", allow_parallel=True)
+def damage(session: nox.Session) -> None:
+    """Every fixture damaged in every way; `unit` tries a tenth of them."""
+    session.install("--editable", ".[test]")
+    every = {"TEST_EVERY_DAMAGE": "1"}
+    session.run("pytest", "tests/hostile/test_garbage.py", "-k", "test_damaged", env=every)
+
+
+@nox.session(python="3.11", default=False)
+def endurance(session: nox.Session) -> None:
+    """Hours: interrupts at random moments, and an hour of fuzzing (`-- SECONDS`)."""
+    _install_beside(session, DEFAULT_TENSORFLOW, "--editable", ".[test]", "atheris>=3")
+    session.run("pytest", "tests/endurance")
+    (seconds,) = session.posargs or ["3600"]
+    session.run("python", "tests/hostile/fuzz.py", f"-max_total_time={seconds}")
+
+
+@nox.session(python="3.11", allow_parallel=True)
 def extract(session: nox.Session) -> None:
     """Recovering registries: every plugin's, and the newest cores; `-- -m ''` for everything."""
     session.install("--editable", ".[test,extract]", *PROOF)

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from opcheck.documents import content
 from opcheck.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -65,7 +66,8 @@ class Options(
     refuse to move to the CPU fails.
 
     ``inputs`` are the model's as ``name=shape:dtype``, for those that are not to be chosen;
-    ``input_file`` is an .npz with their values.
+    ``input_file`` is an .npz with their values. ``assume_shapes`` are, as ``layer=shape:dtype``,
+    the outputs of layers that are not rebuilt.
     """
 
     targets: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class Options(
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 2
     inputs: tuple[str, ...] = ()
     input_file: str | None = None
+    assume_shapes: tuple[str, ...] = ()
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
     custom_objects: tuple[str, ...] = ()
@@ -90,7 +93,7 @@ class Options(
 
 
 KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Options))
-_LISTS = frozenset({"targets", "custom-objects", "inputs"})
+_LISTS = frozenset({"targets", "custom-objects", "inputs", "assume-shapes"})
 
 _PATHS = frozenset({"baseline", "input-file"})
 
@@ -133,18 +136,18 @@ _OTHER_VARIABLES = frozenset({"OPCHECK_CACHE_DIR", "OPCHECK_FIXTURES_CACHE"})
 def load(
     command_line: Mapping[str, object],
     *,
-    start: Path,
+    start: Path | None,
     environment: Mapping[str, str],
     today: date | None = None,
 ) -> Options:
     """The options in force.
 
     ``command_line`` holds only what was given there. ``start`` is the folder from which
-    opcheck.toml and pyproject.toml are looked for, upwards. Raises UsageError, also for an ignore
-    that has expired ``today``.
+    opcheck.toml and pyproject.toml are looked for, upwards; ``None``: no file counts. Raises
+    UsageError, also for an ignore that has expired ``today``.
     """
     merged: dict[str, object] = {}
-    file = _nearest(start)
+    file = _nearest(start) if start is not None else None
     if file is not None:
         table, origin = _table(file)
         merged |= _relative_to(file.parent, _checked(table, origin, shared=True))
@@ -250,8 +253,8 @@ def _nearest(start: Path) -> Path | None:
 def _table(path: Path) -> tuple[Mapping[str, object], str]:
     """The options in a file, and what to call them in a message."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(content(path).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from error
     if path.name == _OWN_FILE:
         if "tool" in document:

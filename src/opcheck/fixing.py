@@ -4,7 +4,6 @@ all."""
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ import msgspec
 
 from opcheck import loading, pipeline, targets, worker
 from opcheck.config import Options
-from opcheck.errors import CannotFixError, UsageError
+from opcheck.errors import CannotFixError, RefusedModelError, UsageError
+from opcheck.interrupts import temporary_folder
+from opcheck.loading.types import ModelSource
 from opcheck.report import Report
 from opcheck.worker.protocol import FixReply, FixRequest
 
@@ -43,6 +44,7 @@ def fix(
     Raises:
         UsageError: ``output`` cannot be written or has the wrong ending.
         CannotFixError: nothing to rewrite, other numbers, or no better than before.
+        RefusedModelError: the file's weights are kept elsewhere, or cannot be looked through.
         OpcheckError: what a check of the model raises.
     """
     destination = _checked(model, output)
@@ -52,10 +54,11 @@ def fix(
         raise CannotFixError(
             f"{model} is no .keras or .h5 file.", hint="opcheck check says what to do by hand."
         )
+    _refuse_weights(source)
     checking = msgspec.structs.replace(options, evidence="predicted", baseline=None)
     before = pipeline.check(source, (target.spec,), checking, progress)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".opcheck-fix-") as folder:
-        new = Path(folder) / destination.name
+    with temporary_folder(".opcheck-fix-", destination.parent) as folder:
+        new = folder / destination.name
         request = FixRequest(
             pipeline.worker_request(source, options), target.spec, _trouble(before), str(new)
         )
@@ -68,6 +71,17 @@ def fix(
             )
         os.replace(new, destination)  # noqa: PTH105 - whole or not at all
     return Fixed(output, target.label, reply, before, after)
+
+
+def _refuse_weights(source: ModelSource) -> None:
+    """The only command that lets Keras load weights, and most Kerases follow links out of a file:
+    what they lead to would end up in the copy (CVE-2026-1669)."""
+    for hazard in source.hazards:
+        if hazard.code in ("external-file", "oversized-weights", "unread-weights"):
+            raise RefusedModelError(
+                hazard.message,
+                hint="Load and save it with the Keras that wrote it, if you trust it.",
+            )
 
 
 def _trouble_left(report: Report) -> tuple[int, int]:

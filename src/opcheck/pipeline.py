@@ -19,6 +19,7 @@ from opcheck.rules import PlacedOp, Subject, severities
 from opcheck.rules.versions import emulated_beside
 from opcheck.targets import Target
 from opcheck.worker.protocol import (
+    AssumedShape,
     InputSpec,
     Step,
     TracedStep,
@@ -96,6 +97,7 @@ def worker_request(
         search_path=_search_path(source, options),
         inputs=tuple(map(InputSpec.parse, options.inputs)),
         input_file=options.input_file,
+        shapes=tuple(map(AssumedShape.parse, options.assume_shapes)),
         memory=options.memory,
         log_folder=str(log_folder) if log_folder is not None else None,
     )
@@ -158,7 +160,7 @@ def _judge(
     placements = placement.predict(
         ops, target, opaque=opaque, soft_placement=options.soft_placement
     )
-    gaps = ops.notes + _replaced(step, reply)
+    gaps = ops.notes + _replaced(step, reply) + _unseen(ops, opaque)
     compared = None
     if options.evidence != "predicted":
         traced = placement.trace(ops, placements, step, target, reply.environment)
@@ -180,6 +182,15 @@ def _judge(
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
     return build.result(subject(placed, gaps, costs.step, costs.flows), step, compared)
+
+
+def _unseen(ops: graph.ModelGraph, opaque: Mapping[str, str]) -> tuple[str, ...]:
+    """What is not analysed and has no op of its own that would say so.
+
+    Keras 3's TimeDistributed, for one, runs its layer without calling it.
+    """
+    seen = {op.layer_path for op in ops.ops}
+    return tuple(message for layer, message in opaque.items() if layer not in seen)
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:

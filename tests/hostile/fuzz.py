@@ -16,9 +16,10 @@ import atheris
 
 with atheris.instrument_imports(include=["opcheck.loading"]):
     from opcheck.errors import CannotCheckError
-    from opcheck.loading import safe_config
+    from opcheck.loading import keras_archive, safe_config
     from opcheck.loading.graphdef import read_frozen_graph
     from opcheck.loading.hdf5_attributes import root_attributes
+    from opcheck.loading.hdf5_library import Answer
     from opcheck.loading.keras_archive import read_keras_archive
     from opcheck.loading.savedmodel import read_savedmodel
     from opcheck.loading.stored import model_from_config
@@ -31,6 +32,10 @@ SEEDS = (
 )
 LONGEST = 200_000  # bytes
 ATTRIBUTES = frozenset({"model_config", "keras_version"})
+
+
+# What it asks the HDF5 library has a process of its own.
+keras_archive.ask_archive = lambda _: Answer()
 
 
 def one(data: bytes) -> None:

@@ -7,6 +7,8 @@ flipped inside a name or a weight. Then the result must be one: layers that are 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import io
 import json
 import os
 import random
@@ -22,7 +24,7 @@ import pytest
 from corpus import dense, keras3, legacy, stored
 
 from opcheck.errors import CannotCheckError
-from opcheck.loading import ModelSource, hdf5, read
+from opcheck.loading import ModelSource, hdf5, keras_archive, read
 from opcheck.loading.hdf5_library import Answer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -35,14 +37,15 @@ MODELS = sorted(
 SMALL = [name for name in MODELS if (FIXTURES / name).stat().st_size < 400_000]
 CUTS, FLIPS = 40, 200
 # These are damaged in every way, the others in a tenth of the ways: they differ in what they hold,
-# not in how it is written. OPCHECK_TEST_EVERY_DAMAGE=1 does all to all.
-THOROUGH = "" if os.environ.get("OPCHECK_TEST_EVERY_DAMAGE") else "mnist_cnn-"
+# not in how it is written. TEST_EVERY_DAMAGE=1 does all to all.
+THOROUGH = "" if os.environ.get("TEST_EVERY_DAMAGE") else "mnist_cnn-"
 
 
 @pytest.fixture
 def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The HDF5 library has a process for each file: here for a sample only, see below."""
     monkeypatch.setattr(hdf5, "ask", lambda *_: Answer(error="not asked"))
+    monkeypatch.setattr(keras_archive, "ask_archive", lambda _: Answer(error="not asked"))
 
 
 def outcome(path: Path) -> ModelSource | CannotCheckError:
@@ -134,14 +137,9 @@ def test_large_and_odd_configs(tmp_path: Path) -> None:
     found = outcome(tmp_path / "many.h5")
     assert isinstance(found, ModelSource)
     assert len(found.layers) == 5001
-    nested = keras3("Dense", {"name": "d", "units": 2})
-    for level in range(300):
-        nested = keras3("Sequential", {"name": f"m{level}", "layers": [nested]}, "keras")
-    with zipfile.ZipFile(tmp_path / "deep.keras", "w") as archive:
-        archive.writestr("config.json", json.dumps(nested))
+    (tmp_path / "deep.keras").write_bytes(_archive(_deep()))
     assert isinstance(outcome(tmp_path / "deep.keras"), CannotCheckError)
-    with zipfile.ZipFile(tmp_path / "cyclic.keras", "w") as archive:
-        archive.writestr("config.json", _cyclic())
+    (tmp_path / "cyclic.keras").write_bytes(_archive(_cyclic()))
     found = outcome(tmp_path / "cyclic.keras")
     assert "feed one another in a circle: " in str(found)
 
@@ -161,28 +159,62 @@ def _garbage(folder: Path) -> Iterator[Path]:
     (folder / "cut.keras").write_bytes(content[: len(content) // 2])
     (folder / "cut.pb").write_bytes((FIXTURES / "mnist_cnn-k2.10.pb").read_bytes()[:5000])
     (folder / "cut.h5").write_bytes((FIXTURES / "mnist_cnn-k2.10.h5").read_bytes()[:3000])
-    if os.geteuid() != 0:
-        shutil.copy(FIXTURES / "mnist_cnn-k2.10.h5", folder / "forbidden.h5")
-        (folder / "forbidden.h5").chmod(0)
+    shutil.copy(FIXTURES / "mnist_cnn-k2.10.h5", folder / "forbidden.h5")
+    (folder / "forbidden.h5").chmod(0)
+    (folder / os.fsdecode(b"no text \xff.h5")).touch()
+    (folder / "saved").mkdir()
+    os.mkfifo(folder / "saved" / "saved_model.pb")
+    (folder / "inside").mkdir()
+    (folder / "inside" / "saved_model.pb").symlink_to(folder / "zeros.pb")
+    with (folder / "zeros.pb").open("wb") as file:
+        file.truncate(10 * 2**30)
+    (folder / "device.h5").symlink_to("/dev/zero")
+    (folder / "cyclic.keras").write_bytes(_archive(_cyclic()))
+    (folder / "deep.keras").write_bytes(_archive(_deep()))
     yield from sorted(folder.iterdir())
     yield folder / "missing.h5"
 
 
+def _archive(config: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", config)
+    return file.getvalue()
+
+
+def _deep() -> str:
+    nested = keras3("Dense", {"name": "d", "units": 2})
+    for level in range(300):
+        nested = keras3("Sequential", {"name": f"m{level}", "layers": [nested]}, "keras")
+    return json.dumps(nested)
+
+
+def _as_a_user() -> None:
+    """In the new process: permissions count, even for root."""
+    if sys.platform == "linux" and os.geteuid() == 0:
+        drop = ctypes.CDLL(None).prctl
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            assert drop(24, capability, 0, 0, 0) == 0  # PR_CAPBSET_DROP
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file types")
-def test_the_command_on_garbage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["inspect"], ["check", "-t", "metal"], ["fix", "-t", "metal"]])
+def test_the_command_on_garbage(command: list[str], tmp_path: Path) -> None:
     """Exit code 2 and one line; no traceback, no hang, nothing left."""
+    output = ["-o", str(tmp_path / "fixed.h5")] if command[0] == "fix" else []
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     models = tmp_path / "models"
     models.mkdir()
     for path in _garbage(models):
         done = subprocess.run(
-            [sys.executable, "-m", "opcheck", "inspect", str(path)],
+            [sys.executable, "-m", "opcheck", *command, str(path), *output],
             env={**os.environ, "TMPDIR": str(temporary)},
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
+            preexec_fn=_as_a_user,
         )
         assert done.returncode == 2, (path, done.stdout, done.stderr)
         assert done.stderr.startswith("opcheck: "), path
@@ -190,3 +222,4 @@ def test_the_command_on_garbage(tmp_path: Path) -> None:
         assert "mistake" not in done.stderr
         assert done.stdout == ""
     assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "fixed.h5").exists()

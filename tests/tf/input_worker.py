@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 
 import msgspec
@@ -73,11 +74,29 @@ def main(folder: Path) -> None:
     np.savez(folder / "sevens.npz", x=np.full((4, 3), 7.0, "float32"))
     np.savez(folder / "pickled.npz", x=np.array([{}], dtype=object))
     np.savez(folder / "other.npz", y=np.zeros((4, 3)))
+    with (
+        zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        for _ in range(1025):
+            member.write(bytes(2**20))
+    shape = (
+        np.lib.format.magic(1, 0)
+        + b"v\0"
+        + (
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776, 3)}".ljust(117)
+            + b"\n"
+        )
+    )
+    with zipfile.ZipFile(folder / "liar.npz", "w") as archive:
+        archive.writestr("x.npy", shape + bytes(12))
     here = Path(__file__).stem
     for name, model, said in (
         ("file", f"{here}:sevens", {"input_file": str(folder / "sevens.npz")}),
         ("no_file", f"{here}:sevens", {}),
         ("pickled", f"{here}:sevens", {"input_file": str(folder / "pickled.npz")}),
+        ("bomb", f"{here}:sevens", {"input_file": str(folder / "bomb.npz")}),
+        ("liar", f"{here}:sevens", {"input_file": str(folder / "liar.npz")}),
         ("other_name", f"{here}:sevens", {"input_file": str(folder / "other.npz")}),
         ("shape", f"{here}:one_token", {"inputs": (InputSpec("tokens", (3, 5), None),)}),
         ("wrong_shape", f"{here}:one_token", {"inputs": (InputSpec("tokens", (3, 6), None),)}),

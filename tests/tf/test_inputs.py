@@ -61,6 +61,8 @@ def test_other_values_than_the_files_would_be_seen(folder: Path) -> None:
     ("name", "message", "hint"),
     [
         ("pickled", r"pickled\.npz cannot be read: .*allow_pickle", "without objects"),
+        ("bomb", r"bomb\.npz holds 1025 MB of arrays; opcheck reads up to 1024 MB", "smaller"),
+        ("liar", r"liar\.npz cannot be read: ", "Write it with numpy"),
         ("other_name", "The model has no input 'y'", "x ?,3:float32"),
         ("wrong_shape", r"Input 'tokens' of the model is \?,5:int32, not 3,6", None),
     ],

@@ -81,17 +81,17 @@ def run(argv: Sequence[str]) -> int:
         command: Run = _COMMANDS[arguments.command].run
         return command(arguments)
     except OpcheckError as error:
-        _complain(f"opcheck: {error}", error if debug else None)
+        _complain([f"opcheck: {error}"], error if debug else None)
         return error.exit_code
     except KeyboardInterrupt:
-        _complain("opcheck: interrupted")
+        _complain(["opcheck: interrupted"])
         return 2
     except Exception as error:
-        message = (
-            f"opcheck: a mistake of opcheck's own: {type(error).__name__}: {error}\n"
-            "Please report it with what `opcheck doctor` and this command with --debug print."
-        )
-        _complain(message, error if debug else None)
+        lines = [
+            f"opcheck: a mistake of opcheck's own: {type(error).__name__}: {error}",
+            "Please report it with what `opcheck doctor` and this command with --debug print.",
+        ]
+        _complain(lines, error if debug else None)
         return 2
 
 
@@ -125,8 +125,8 @@ def _refuse_misspelt(word: str) -> None:
         raise UsageError(f"There is no {what} {word}.", hint=f"Did you mean {near[0]}?")
 
 
-def _complain(message: str, error: Exception | None = None) -> None:
+def _complain(lines: list[str], error: Exception | None = None) -> None:
+    """Each line stays one, whatever names it quotes: GitHub's runner takes commands from these."""
     if error is not None:
         traceback.print_exception(error)
-    # Line breaks are opcheck's own; anything else unprintable is from the file.
-    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
+    print("\n".join(map(printable, lines)), file=sys.stderr)

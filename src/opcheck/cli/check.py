@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
 import msgspec
 
@@ -53,7 +51,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     wanted = outputs.chosen(arguments)
     new_baseline: str | None = getattr(arguments, "new_baseline", None)
-    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
+    options = checking.load(arguments)
     if new_baseline is not None:
         check_writable(new_baseline)
         options = msgspec.structs.replace(options, baseline=None)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
-from opcheck import config
 from opcheck.cli import nearest, options, outputs, progress
 from opcheck.cli.parser import Subparsers
 from opcheck.formats.output import STDOUT, write
@@ -39,7 +36,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    chosen = config.load(options.given(arguments), start=Path.cwd(), environment=os.environ)
+    chosen = options.load(arguments)
     from opcheck import fixing  # after the cheap mistakes have been found
     from opcheck.formats import fix
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol, get_args
 
 from opcheck import config
@@ -102,6 +104,19 @@ def add_building(options: _Options) -> None:
         action="store_true",
         help="let Lambda layers from the file run their code",
     )
+    options.add_argument(
+        "--assume-shape",
+        action="append",
+        dest="assume_shapes",
+        metavar="LAYER=SHAPE[:DTYPE]",
+        help="the output of a layer that is not rebuilt, such as mix=?,16,64:float32; may be "
+        "repeated",
+    )
+    options.add_argument(
+        "--no-config",
+        action="store_true",
+        help="read no opcheck.toml or pyproject.toml, which may name modules to import",
+    )
     options.add_argument("--batch-size", type=int, metavar="N", help="of the step; default: 2")
     options.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"
@@ -112,6 +127,12 @@ def add_building(options: _Options) -> None:
         metavar="GIB",
         help="for TensorFlow's part; default: half of the machine's, at least 4",
     )
+
+
+def load(arguments: argparse.Namespace) -> config.Options:
+    """The options in force. Raises UsageError."""
+    start = None if getattr(arguments, "no_config", False) else Path.cwd()
+    return config.load(given(arguments), start=start, environment=os.environ)
 
 
 def add_model(parser: Parser) -> None:

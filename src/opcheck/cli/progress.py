@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from opcheck.formats.escape import printable
+
 
 @contextmanager
 def shown() -> Iterator[Callable[[str], None]]:
@@ -14,9 +16,11 @@ def shown() -> Iterator[Callable[[str], None]]:
         yield _silent
         return
     from rich.console import Console  # only a terminal pays for it
+    from rich.text import Text
 
     with Console(stderr=True).status("starting") as status:
-        yield lambda stage: status.update(stage)
+        # Text, not markup: a file may be called anything, and the worker is no friend.
+        yield lambda stage: status.update(Text(printable(stage)))
 
 
 def _silent(stage: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from opcheck.cli import nearest, progress
 from opcheck.cli.parser import Parser, Subparsers
 from opcheck.errors import ExtractError
+from opcheck.formats.escape import printable
 from opcheck.formats.output import STDOUT, check_writable, write
 
 NAME = "registry"
@@ -97,7 +98,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
     target = resolve(arguments.target, nearest=nearest.wanted(arguments))
     if target.match != "exact":  # the list itself has no place for it
-        print(f"opcheck: {match_line(target.match, target.match_reason)}", file=sys.stderr)
+        line = printable(match_line(target.match, target.match_reason))
+        print(f"opcheck: {line}", file=sys.stderr)
     registry = target.registry
     wanted = (
         kernel
@@ -128,7 +130,7 @@ def _extract(arguments: argparse.Namespace) -> int:
         text = kernels.render(found.kernels)
     write(text, arguments.output)
     for stopped in found.abandoned:
-        print(f"opcheck: its kernels may be missing: {stopped}", file=sys.stderr)
+        print(f"opcheck: its kernels may be missing: {printable(stopped)}", file=sys.stderr)
     return 2 if found.abandoned else 0
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import opcheck
-from opcheck import config
 from opcheck.cli import options as checking
 from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
@@ -41,7 +38,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     wanted = outputs.chosen(arguments)
-    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
+    options = checking.load(arguments)
     from opcheck import pipeline
     from opcheck.report import SCHEMA_VERSION, Tool
     from opcheck.report.scan import Scan, Scanned, find
@@ -56,10 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
             except UsageError:  # it would be the same for every model
                 raise
             except OpcheckError as error:
-                models.append(Scanned(path, None, str(error)))
+                models.append(Scanned(_text(path), None, _text(str(error))))
     scan = Scan(SCHEMA_VERSION, Tool("opcheck", opcheck.__version__), tuple(models))
     outputs.emit(scan, SCAN_FORMATS, wanted)
     return scan.exit_code
+
+
+def _text(name: str) -> str:
+    """A file's name may be no text; then nothing but this line can be said of it."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _show(stage: Callable[[str], None], where: str, name: str) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from opcheck import config
 from opcheck.cli import options as checking
 from opcheck.cli import progress
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
+from opcheck.formats.escape import printable
 from opcheck.formats.output import STDOUT, write
 from opcheck.formats.style import Style
+from opcheck.interrupts import temporary_folder, uninterrupted
 
 NAME = "trace"
 REPORT = "report.json"
@@ -51,7 +51,7 @@ def add(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
-    options = config.load(checking.given(arguments), start=Path.cwd(), environment=os.environ)
+    options = checking.load(arguments)
     options = msgspec.structs.replace(options, evidence="traced")
     with _made_whole(folder) as partial:
         from opcheck import pipeline
@@ -66,8 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     for result in report.results:
         write(verdict_sentence(result) + "\n", STDOUT)
         if result.trace.error:
-            write(f"  The step stopped: {result.trace.error}\n", STDOUT)
-    write(f"tensorboard --logdir {folder}    # pip install 'opcheck[profile]'\n", STDOUT)
+            write(f"  The step stopped: {printable(result.trace.error)}\n", STDOUT)
+    where = printable(shlex.quote(str(folder)))
+    write(f"tensorboard --logdir {where}    # pip install 'opcheck[profile]'\n", STDOUT)
     return 0 if all(result.trace.executed for result in report.results) else 2
 
 
@@ -82,12 +83,13 @@ def _made_whole(folder: Path) -> Iterator[Path]:
         raise UsageError(f"{folder} is there already.", hint="Name a new folder with -o.")
     try:
         parent = folder.resolve().parent
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{folder.name}.") as partial:
-            whole = Path(partial) / "log"
+        with temporary_folder(f".{folder.name}.", parent) as partial:
+            whole = partial / "log"
             whole.mkdir()
             yield whole
-            if folder.exists():
-                folder.rmdir()
-            whole.rename(folder)
+            with uninterrupted():
+                if folder.exists():
+                    folder.rmdir()
+                whole.rename(folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error

@@ -7,8 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -18,9 +18,13 @@ from packaging.version import Version
 
 from opcheck.cache import cache_dir
 from opcheck.errors import ExtractError
+from opcheck.interrupts import temporary_folder
 from opcheck.targets.kernels import KernelDef
 
 _LIBRARY_SUFFIXES = (".so", ".dylib", ".dll", ".1", ".2")  # libtensorflow_framework.so.2
+# Libraries of TensorFlow have a gigabyte, and shrink to a fifth.
+_LARGE, _MOST_TIMES = 64 * 2**20, 30
+_MOST_UNPACKED = 4 << 30  # bytes; a TensorFlow for macOS has 1.1 GB of libraries
 _GENERATED = re.compile(r"/gen_\w+\.py$")
 _WRAPPED = re.compile(r'_apply_op_helper\(\s*"(\w+)"')
 # A wheel up to 2.11 holds copies where others have links: libtensorflow_framework.dylib,
@@ -34,9 +38,6 @@ _CORE = (
     "_audio_microfrontend_op",
     "libtfkernel_sobol_op",
 )
-
-
-_MOST_UNPACKED = 4 << 30  # bytes; a TensorFlow for macOS has 1.1 GB of libraries
 
 
 def fetch(name: str, sha256: str) -> Path:
@@ -132,17 +133,30 @@ def os_versions(wheel: str, kernels: Iterable[KernelDef]) -> tuple[str, ...]:
 def unpacked(wheel: Path, members: Sequence[str]) -> Iterator[tuple[Path, ...]]:
     """Libraries of a wheel as files, for as long as the block lasts."""
     with (
-        tempfile.TemporaryDirectory(prefix="opcheck-") as folder,
+        temporary_folder("opcheck-") as folder,
         zipfile.ZipFile(wheel) as archive,
     ):
         size = sum(archive.getinfo(member).file_size for member in members)
         if size > _MOST_UNPACKED:
             raise ExtractError(f"{wheel.name} unpacks to {size >> 20} MB of libraries.")
-        paths = tuple(Path(folder) / PurePosixPath(member).name for member in members)
-        for member, path in zip(members, paths, strict=True):
-            with archive.open(member) as source, path.open("wb") as file:
-                shutil.copyfileobj(source, file, 1 << 20)
+        paths = tuple(folder / PurePosixPath(member).name for member in members)
+        try:
+            for member, path in zip(members, paths, strict=True):
+                _unpack(archive, member, path)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise ExtractError(f"{wheel.name} is damaged: {error}.") from None
         yield paths
+
+
+def _unpack(archive: zipfile.ZipFile, member: str, path: Path) -> None:
+    info = archive.getinfo(member)
+    if info.file_size > max(_LARGE, info.compress_size * _MOST_TIMES):
+        raise ExtractError(
+            f"{member} is {info.file_size >> 20} MB in {info.compress_size >> 20} MB: a bomb, no "
+            "library."
+        )
+    with archive.open(info) as source, path.open("wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
 
 
 def _download(path: Path) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from opcheck.errors import UsageError
+from opcheck.interrupts import uninterrupted
 
 STDOUT = "-"
 
@@ -31,18 +32,24 @@ def write(text: str, destination: str) -> None:
         _to_stdout(text)
         return
     path = Path(destination).resolve()  # through a link, so that the link stays
-    temporary: str | None = None
     try:
         if path.exists() and not path.is_file():  # a device or a pipe: nothing to rename over
             path.write_text(text, encoding="utf-8")
             return
+        with uninterrupted():
+            _replace(path, text)
+    except OSError as error:
+        raise UsageError(f"{destination} cannot be written: {error.strerror}.") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary: str | None = None
+    try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         _like_a_new_file(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - a name in, a name out
-    except OSError as error:
-        raise UsageError(f"{destination} cannot be written: {error.strerror}.") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -11,8 +11,9 @@ import re
 import sys
 from typing import NamedTuple
 
+from opcheck.errors import UnreadableModelError
 from opcheck.loading import configs
-from opcheck.loading.jsontree import Json, JsonObject
+from opcheck.loading.jsontree import Json, JsonObject, parse_object
 from opcheck.loading.keras_classes import KerasClasses, is_keras_module
 from opcheck.loading.tensorflow_names import (
     is_file_function,
@@ -25,6 +26,10 @@ _VALUES = frozenset(
     {"__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__bytes__"}
     | {"__tuple__", "__dict__", "TensorShape"}
 )
+
+
+# Ops that read or write a file if an attribute says so; layers have no use for them.
+_WITH_A_FILE = frozenset({"PrintV2", "EncodeProto", "DecodeProtoV2"})
 
 
 class Objection(NamedTuple):
@@ -179,8 +184,12 @@ def _tf_function(function: Json) -> Objection | None:
 
 def _op_layer(node: Json) -> Objection | None:
     """A TensorFlowOpLayer holds one NodeDef, as a dict or as its JSON text."""
-    found = re.search(r'"op"\s*:\s*"(\w+)"', node) if isinstance(node, str) else None
-    op = found[1] if found else node.get("op") if isinstance(node, dict) else None
-    if not isinstance(op, str) or is_file_op(op):
+    if isinstance(node, str):
+        try:
+            node = parse_object(node, "node_def")
+        except UnreadableModelError:
+            return Objection("file-op", "runs an op that cannot be read")
+    op = node.get("op") if isinstance(node, dict) else None
+    if not isinstance(op, str) or is_file_op(op) or op in _WITH_A_FILE:
         return Objection("file-op", f"runs the op {op}")
     return None

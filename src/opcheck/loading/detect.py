@@ -35,6 +35,13 @@ def read(spec: str) -> ModelSource:
     the path is no model that opcheck reads, RefusedModelError when its container is hostile.
     """
     try:
+        spec.encode()
+    except UnicodeEncodeError:
+        raise UnreadableModelError(
+            f"{spec} has a name that is no text, so that no report could name it.",
+            hint="Rename it.",
+        ) from None
+    try:
         mode = Path(spec).stat().st_mode
     except (OSError, ValueError) as error:
         if _FACTORY.fullmatch(spec) and not isinstance(error, PermissionError):

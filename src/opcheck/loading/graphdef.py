@@ -6,14 +6,14 @@ Field numbers are those of tensorflow/core/framework/{graph,node_def,attr_value,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from opcheck.errors import UnreadableModelError
 from opcheck.loading.protobuf import WireError, fields, messages, varint
 from opcheck.loading.stored import StoredModel
-from opcheck.loading.tensorflow_names import is_file_op, is_saver_op
+from opcheck.loading.tensorflow_names import is_file_op, names_elsewhere, saver_kind
 from opcheck.loading.types import Hazard
 
 _GRAPH_NODE, _GRAPH_LIBRARY = 1, 2
@@ -21,8 +21,8 @@ _LIBRARY_FUNCTION = 1
 _FUNCTION_SIGNATURE, _FUNCTION_NODE = 1, 3
 _SIGNATURE_NAME = 1
 _NODE_NAME, _NODE_OP, _NODE_INPUT, _NODE_ATTR = 1, 2, 3, 5
-_ENTRY_VALUE = 2  # of any map entry
-_ATTR_LIST, _ATTR_FUNC = 1, 10
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2  # of any map entry
+_ATTR_LIST, _ATTR_TEXT, _ATTR_FUNC = 1, 2, 10
 _LIST_FUNC = 9
 _FUNC_NAME = 1
 
@@ -34,6 +34,7 @@ class Node(NamedTuple):
     op: str
     inputs: tuple[str, ...]  # node names; outputs and the ^ of control inputs are cut off
     calls: tuple[str, ...]  # functions named in its attributes
+    elsewhere: bool = False  # an attribute names a file: tf.print into one, for example
 
 
 class Graph(NamedTuple):
@@ -49,7 +50,7 @@ def read_graph(data: memoryview) -> Graph:
             name = ""
             for signature in messages(function, _FUNCTION_SIGNATURE):
                 name = _first_text(signature, _SIGNATURE_NAME)
-            functions[name] = _nodes(function, _FUNCTION_NODE)
+            functions[name] = functions.get(name, ()) + _nodes(function, _FUNCTION_NODE)
     return Graph(_nodes(data, _GRAPH_NODE), functions)
 
 
@@ -85,21 +86,30 @@ def read_frozen_graph(data: memoryview, path: str) -> StoredModel:
 
 
 def file_op_hazards(
-    graph: Graph, *, results: Iterable[str] = (), saver: Iterable[str] = ()
+    graph: Graph,
+    *,
+    running: Iterable[str] = (),
+    functions: Iterable[str] = (),
+    saving: Iterable[str] = (),
+    restoring: Iterable[str] = (),
 ) -> tuple[Hazard, ...]:
     """Ops that touch files or run Python, one hazard for each op type.
 
-    ``saver`` names the nodes that save and restore checkpoints, ``results`` those that the model
-    returns; the ops of the saver count only where a result depends on them.
+    ``saving`` and ``restoring`` name the nodes that do so with checkpoints. Their ops are no
+    hazard, unless something else depends on them: ``running`` names nodes that the model returns
+    or that run when it is loaded, ``functions`` what can be called by name.
     """
-    saving = _reachable(graph, saver)
-    running = _reachable(graph, results)
-    exempt = saving - running
+    run = _reachable(graph, running, functions)
+    restored = _reachable(graph, restoring)
+    saved = _reachable(graph, saving)
+    exempt = {"save": saved - restored - run, "restore": (saved | restored) - run}
     found: dict[str, str] = {}
     for where, nodes in (("", graph.nodes), *graph.functions.items()):
         for node in nodes:
             key = ("function", where) if where else ("node", node.name)
-            if is_file_op(node.op) and not (is_saver_op(node.op) and key in exempt):
+            if not (is_file_op(node.op) or node.elsewhere):
+                continue
+            if key not in exempt.get(saver_kind(node.op) or "", ()):
                 found.setdefault(node.op, f"{where}/{node.name}" if where else node.name)
     return tuple(
         Hazard("file-op", None, f"The graph contains the op {op} ({where}).")
@@ -107,10 +117,12 @@ def file_op_hazards(
     )
 
 
-def _reachable(graph: Graph, start: Iterable[str]) -> set[tuple[str, str]]:
-    """The nodes that ``start`` depends on, and the functions that they call."""
+def _reachable(
+    graph: Graph, start: Iterable[str], functions: Iterable[str] = ()
+) -> set[tuple[str, str]]:
+    """The nodes that ``start`` depends on, and the functions that they and ``functions`` call."""
     by_name = {node.name: node for node in graph.nodes}
-    todo = [("node", name) for name in start]
+    todo = [("node", name) for name in start] + [("function", name) for name in functions]
     seen: set[tuple[str, str]] = set()
     while todo:
         key = todo.pop()
@@ -138,6 +150,7 @@ def _node(data: memoryview) -> Node:
     name = op = ""
     inputs: list[str] = []
     calls: list[str] = []
+    elsewhere = False
     for field in fields(data):
         if field.number == _NODE_NAME:
             name = field.text
@@ -146,9 +159,11 @@ def _node(data: memoryview) -> Node:
         elif field.number == _NODE_INPUT:
             inputs.append(node_name(field.text))
         elif field.number == _NODE_ATTR:
+            key = _first_text(field.message, _ENTRY_KEY)
             for value in messages(field.message, _ENTRY_VALUE):
                 calls += _functions_of(value)
-    return Node(name, op, tuple(inputs), tuple(calls))
+                elsewhere = elsewhere or names_elsewhere(key, _texts(value))
+    return Node(name, op, tuple(inputs), tuple(calls), elsewhere)
 
 
 def node_name(tensor: str) -> str:
@@ -164,6 +179,11 @@ def _functions_of(value: memoryview) -> list[str]:
         elif field.number == _ATTR_LIST:
             found += [_first_text(f, _FUNC_NAME) for f in messages(field.message, _LIST_FUNC)]
     return found
+
+
+def _texts(value: memoryview) -> Iterator[str]:
+    """The strings that an attribute is, which are bytes."""
+    return (str(text, "utf-8", "replace") for text in messages(value, _ATTR_TEXT))
 
 
 def _first_text(data: memoryview, number: int) -> str:

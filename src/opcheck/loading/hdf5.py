@@ -41,14 +41,27 @@ def read_hdf5(file: BinaryIO, path: str) -> StoredModel:
         backend=attributes.get("backend"),
         path=path,
     )
-    hazards = tuple(
+    return msgspec.structs.replace(stored, hazards=stored.hazards + weights_hazards(library, path))
+
+
+def weights_hazards(library: Answer, path: str) -> tuple[Hazard, ...]:
+    """What happens to whoever loads the weights, or that it cannot be known."""
+    hazards = [
         Hazard("external-file", None, f"{path}: {name} is {where}.")
         for name, where in library.foreign
-    )
-    notes = () if library.error is None else (f"The weights are damaged: {library.error}.",)
-    return msgspec.structs.replace(
-        stored, hazards=stored.hazards + hazards, notes=stored.notes + notes
-    )
+    ]
+    hazards += [
+        Hazard(
+            "oversized-weights",
+            None,
+            f"{path}: {name} takes {size >> 20} MB, of which almost nothing is stored.",
+        )
+        for name, size in library.oversized
+    ]
+    if library.error is not None:
+        message = f"{path}: the weights are damaged or not as Keras writes them: {library.error}."
+        hazards.append(Hazard("unread-weights", None, message))
+    return tuple(hazards)
 
 
 def _no_model(path: str, library: Answer) -> UnreadableModelError:

@@ -7,12 +7,17 @@ import stat
 import zipfile
 from typing import BinaryIO
 
+import msgspec
+
 from opcheck.errors import RefusedModelError, UnreadableModelError
+from opcheck.loading.hdf5 import weights_hazards
+from opcheck.loading.hdf5_library import ask_archive
 from opcheck.loading.jsontree import MAX_BYTES, JsonObject, parse_object
 from opcheck.loading.stored import StoredModel, model_from_config
 
 MAX_MEMBERS = 10_000
 MAX_READ = 4 * 2**20  # bytes at once: the archive's directory is read in one piece
+_BLOCK = 2**20
 MAX_RATIO = 200  # deflate reaches 1000 on zeros; weights and configs stay below 20
 
 
@@ -44,13 +49,15 @@ def read_keras_archive(file: BinaryIO, path: str) -> StoredModel:
     version = metadata.get("keras_version")
     root = parse_object(config, f"config.json in {path}")
     training = root.pop("compile_config", None)
-    return model_from_config(
+    stored = model_from_config(
         root,
         training=training if isinstance(training, dict) and training else None,
         keras_version=version if isinstance(version, str) else None,
         backend=None,
         path=path,
     )
+    hazards = weights_hazards(ask_archive(file), path)
+    return msgspec.structs.replace(stored, hazards=stored.hazards + hazards)
 
 
 class _Bounded(io.BufferedIOBase):
@@ -101,12 +108,14 @@ def _checked(archive: zipfile.ZipFile, path: str) -> dict[str, zipfile.ZipInfo]:
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
     if info.flag_bits & 1:
         raise UnreadableModelError(f"{path} is an encrypted archive.")
+    data = bytearray()
     with archive.open(info) as member:
-        data = member.read(MAX_BYTES + 1)  # whatever size the header claims
-    if len(data) > MAX_BYTES:
-        size = f"larger than {MAX_BYTES >> 20} MB"
-        raise UnreadableModelError(f"{info.filename} in {path} is {size}.")
-    return data
+        while block := member.read(_BLOCK):
+            data += block
+            if len(data) > MAX_BYTES:  # whatever size the header claims
+                size = f"larger than {MAX_BYTES >> 20} MB"
+                raise UnreadableModelError(f"{info.filename} in {path} is {size}.")
+    return bytes(data)
 
 
 def _other_zip(path: str, members: dict[str, zipfile.ZipInfo]) -> UnreadableModelError:

@@ -8,6 +8,7 @@ so the same walk also answers what is hazardous in a file.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
@@ -26,8 +27,10 @@ from opcheck.loading.allowlist import (
 from opcheck.loading.jsontree import Json, JsonObject, parse_object
 from opcheck.loading.keras_classes import KerasClasses, keras_classes
 from opcheck.loading.types import Hazard
+from opcheck.loading.wiring import counted_from_zero
 
 OPAQUE = "OpaqueLayer"
+_NOTHING: Mapping[str, shapes.Output] = {}
 _MODELS = frozenset({"Functional", "Model", "Sequential"})
 # Holds an RNN or a cell, and cannot work with a stand-in in its place.
 _NEEDS_REAL_CHILD = frozenset({"RNN", "StackedRNNCells", "ConvLSTM2D", "Bidirectional"})
@@ -56,14 +59,16 @@ def safe_config(
     allow: frozenset[str] = frozenset(),
     trust: bool = False,
     training: str | None = None,
+    assumed: Mapping[str, shapes.Output] = _NOTHING,
 ) -> SafeConfig:
     """Rewrite a model config (and compile config).
 
     ``allow`` holds the user's own custom objects by class name or registered name; ``trust`` leaves
-    Lambda layers and lambdas in place. Raises RefusedModelError when the model itself is of a class
-    that is neither Keras' nor allowed, UnreadableModelError when a text is no config.
+    Lambda layers and lambdas in place; ``assumed`` are the outputs of stand-ins by their layers'
+    paths, before what the file says of them. Raises RefusedModelError when the model itself is of a
+    class that is neither Keras' nor allowed, UnreadableModelError when a text is no config.
     """
-    rewriter = _Rewriter(keras_classes(), allow, trust)
+    rewriter = _Rewriter(keras_classes(), allow, trust, assumed)
     root = parse_object(architecture, "The model's config")
     safe_root = rewriter.root(root)
     safe_training = None
@@ -86,8 +91,14 @@ def config_hazards(root: JsonObject, training: JsonObject | None) -> tuple[Hazar
 
 
 class _Rewriter:
-    def __init__(self, classes: KerasClasses, allow: frozenset[str], trust: bool) -> None:
-        self.classes, self.allow, self.trust = classes, allow, trust
+    def __init__(
+        self,
+        classes: KerasClasses,
+        allow: frozenset[str],
+        trust: bool,
+        assumed: Mapping[str, shapes.Output] = _NOTHING,
+    ) -> None:
+        self.classes, self.allow, self.trust, self.assumed = classes, allow, trust, assumed
         self.opaque: list[Hazard] = []
         self.replaced: list[Hazard] = []
 
@@ -211,6 +222,13 @@ class _Rewriter:
                 inner[key] = _with_input(value, items) if sequential else items
             else:
                 inner[key] = self._value(key, value, path)
+        replaced = [
+            configs.name(child.layer)
+            for child in configs.children(layer)
+            if _is_stand_in(below[id(child.layer)]) and "layers" in configs.config(child.layer)
+        ]
+        if replaced and "input_layers" in inner:
+            inner = counted_from_zero(inner, replaced)
         if (objection := judge_vocabulary(layer)) is not None:
             self._report(self.replaced, path, f"Layer {path} {objection.reason}", objection.code)
             inner["vocabulary"] = [1] if "Integer" in configs.class_name(layer) else ["opcheck"]
@@ -267,6 +285,8 @@ class _Rewriter:
         inner = configs.config(layer)
         if output.shape is None and configs.class_name(layer) == "Lambda":
             output = shapes.lambda_output(layer)
+        if path is not None:
+            output = self.assumed.get(path, output)
         config: JsonObject = {
             "name": configs.name(layer),
             "trainable": bool(inner.get("trainable", True)),

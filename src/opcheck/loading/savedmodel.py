@@ -9,11 +9,12 @@ tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph,saver,tracka
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 
-from opcheck.errors import UnreadableModelError
+from opcheck.errors import RefusedModelError, UnreadableModelError
 from opcheck.loading import configs
 from opcheck.loading.graphdef import file_op_hazards, node_name, read_graph
 from opcheck.loading.jsontree import Json, JsonObject, parse_object
@@ -23,12 +24,13 @@ from opcheck.loading.stored import StoredModel, model_from_config
 from opcheck.loading.types import Hazard
 
 _MODEL_META_GRAPH = 2
-_META_GRAPH, _META_SAVER, _META_SIGNATURE, _META_OBJECTS = 2, 3, 5, 7
-_SAVER_NAMES = (1, 2, 3)  # filename_tensor_name, save_tensor_name, restore_op_name
-_ENTRY_VALUE = 2
+_META_GRAPH, _META_SAVER, _META_COLLECTION, _META_SIGNATURE, _META_OBJECTS = 2, 3, 4, 5, 7
+_SAVER_FILE, _SAVER_SAVE, _SAVER_RESTORE = 1, 2, 3
+_COLLECTION_NODES, _NODES_NAME = 1, 1
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _SIGNATURE_OUTPUT = 2
 _TENSOR_NAME = 1
-_OBJECTS_NODE = 1
+_OBJECTS_NODE, _OBJECTS_FUNCTION = 1, 2
 _OBJECT_CHILD, _OBJECT_USER = 1, 4
 _CHILD_NODE, _CHILD_NAME = 1, 2
 _USER_IDENTIFIER, _USER_METADATA = 1, 3
@@ -36,6 +38,7 @@ _METADATA_NODE = 1
 _METADATA_PATH, _METADATA_IDENTIFIER, _METADATA_JSON = 3, 4, 5
 
 _MAX_DEPTH = 40
+_MOST_META_GRAPHS = 100
 _MAX_PATH = 2000  # characters; each level of the object graph adds a name
 _NO_METADATA = "This SavedModel carries no Keras metadata, so its layers are not known by name."
 
@@ -50,10 +53,14 @@ class KerasObject(NamedTuple):
 def read_savedmodel(model: memoryview, keras_metadata: memoryview | None, path: str) -> StoredModel:
     """Read a SavedModel. Raises UnreadableModelError when one of its files is damaged."""
     try:
-        meta_graph = next(messages(model, _MODEL_META_GRAPH), None)
-        if meta_graph is None:
+        meta_graphs = list(islice(messages(model, _MODEL_META_GRAPH), _MOST_META_GRAPHS + 1))
+        if not meta_graphs:
             raise UnreadableModelError(f"{path} is a SavedModel without a graph.")
-        hazards = _file_hazards(meta_graph)
+        if len(meta_graphs) > _MOST_META_GRAPHS:
+            raise RefusedModelError(f"{path} holds more than {_MOST_META_GRAPHS} graphs.")
+        meta_graph = meta_graphs[0]
+        # TensorFlow takes one of them by its tags.
+        hazards = tuple(dict.fromkeys(h for meta in meta_graphs for h in _file_hazards(meta)))
         if keras_metadata is not None:
             objects = tuple(_from_metadata(keras_metadata, path))
         else:
@@ -201,17 +208,48 @@ def _keras_object(path: str, identifier: str, text: str, file: str) -> KerasObje
 
 
 def _file_hazards(meta_graph: memoryview) -> tuple[Hazard, ...]:
-    saver, results = [], []
-    for definition in messages(meta_graph, _META_SAVER):
-        saver = [node_name(f.text) for f in fields(definition) if f.number in _SAVER_NAMES]
+    saving, restoring = [], []
+    for field in (f for saver in messages(meta_graph, _META_SAVER) for f in fields(saver)):
+        if field.number in (_SAVER_FILE, _SAVER_SAVE):
+            saving.append(node_name(field.text))
+        elif field.number == _SAVER_RESTORE:
+            restoring.append(node_name(field.text))
+    running = [*_results(meta_graph), *_initializers(meta_graph)]
+    functions = [
+        _text(entry, _ENTRY_KEY)
+        for objects in messages(meta_graph, _META_OBJECTS)
+        for entry in messages(objects, _OBJECTS_FUNCTION)
+    ]
+    found: tuple[Hazard, ...] = ()
+    for graph in messages(meta_graph, _META_GRAPH):
+        found += file_op_hazards(
+            read_graph(graph),
+            running=running,
+            functions=functions,
+            saving=saving,
+            restoring=restoring,
+        )
+    return found
+
+
+def _results(meta_graph: memoryview) -> Iterator[str]:
+    """The nodes that signatures return."""
     for entry in messages(meta_graph, _META_SIGNATURE):
         for signature in messages(entry, _ENTRY_VALUE):
             for output in messages(signature, _SIGNATURE_OUTPUT):
                 for tensor in messages(output, _ENTRY_VALUE):
-                    results += [
+                    yield from (
                         node_name(f.text) for f in fields(tensor) if f.number == _TENSOR_NAME
-                    ]
-    found: tuple[Hazard, ...] = ()
-    for graph in messages(meta_graph, _META_GRAPH):
-        found += file_op_hazards(read_graph(graph), results=results, saver=saver)
-    return found
+                    )
+
+
+def _initializers(meta_graph: memoryview) -> Iterator[str]:
+    """The nodes that collections list; those of some run when TensorFlow loads the model."""
+    for entry in messages(meta_graph, _META_COLLECTION):
+        for collection in messages(entry, _ENTRY_VALUE):
+            for names in messages(collection, _COLLECTION_NODES):
+                yield from (node_name(f.text) for f in fields(names) if f.number == _NODES_NAME)
+
+
+def _text(data: memoryview, number: int) -> str:
+    return next((field.text for field in fields(data) if field.number == number), "")

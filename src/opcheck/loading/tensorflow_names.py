@@ -7,8 +7,17 @@ is not called.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+# The values with which these attributes name no file.
+_OWN = {
+    "output_stream": re.compile(r"stdout|stderr|log\(\w+\)"),
+    "descriptor_source": re.compile(r"(local://|bytes://.*)?", re.DOTALL),
+}
 
 
 @cache
@@ -18,13 +27,24 @@ def _names(group: str) -> frozenset[str]:
 
 
 def is_file_op(op: str) -> bool:
-    """Whether an op, as in ``NodeDef.op``, reads or writes files, runs Python or loads code."""
+    """Whether an op, as in ``NodeDef.op``, touches files, uses the network, or runs other code."""
     return op in _names("file_ops")
 
 
-def is_saver_op(op: str) -> bool:
-    """Whether a file op is one that saves and restores the checkpoint of a SavedModel."""
-    return op in _names("saver_ops")
+def saver_kind(op: str) -> Literal["save", "restore"] | None:
+    """What a file op does with the checkpoint of a SavedModel; None for the others."""
+    if op in _names("save_ops"):
+        return "save"
+    return "restore" if op in _names("restore_ops") else None
+
+
+def names_elsewhere(attribute: str, values: Iterable[str]) -> bool:
+    """Whether an attribute of an op that else only computes names a file to read or write.
+
+    Sources: ops/logging_ops.cc (PrintV2), ops/{de,en}code_proto_ops.cc.
+    """
+    own = _OWN.get(attribute)
+    return own is not None and not all(own.fullmatch(value) for value in values)
 
 
 def is_file_function(function: str) -> bool:

@@ -1,55 +1,128 @@
 """Whether the layers of a functional config can be connected at all.
 
-Keras (2.10 and 3.15 alike) waits forever for layers that feed one another.
+Keras (2, and 3 until recently) tries a call again and again until what it reads is there: layers
+that feed one another, or a call that never comes, keep it busy forever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from opcheck.errors import UnreadableModelError
 from opcheck.loading import configs
 from opcheck.loading.jsontree import Json, JsonObject
 
-_Call = tuple[str, int]  # a layer's name, and which of its calls: a layer may be used twice
+_Call = tuple[str, Json]  # a layer's name, and which of its calls: a layer may be used twice
+
+_CONSTANT = "_CONSTANT_VALUE"  # in the place of a layer's name: a number (keras/engine/node.py)
+_LONGEST = 200  # characters of names in a message
 
 
 def check_wiring(model: JsonObject) -> None:
-    """Raises UnreadableModelError when calls of layers feed one another in a circle."""
+    """Raises UnreadableModelError when calls of layers feed one another in a circle, when one reads
+    a layer or call that is not there, or when two layers of a model have one name."""
     todo = [model]
     for layer in todo:  # grows while it is walked
         todo += (child.layer for child in configs.children(layer) if child.prefix != "backward_")
         if len(todo) > configs.MAX_LAYERS:
             return
-        if "input_layers" not in configs.config(layer):
-            continue
-        try:
-            TopologicalSorter(_calls(layer)).prepare()
-        except CycleError as error:
-            names = ", ".join(dict.fromkeys(name for name, _ in error.args[1]))
+        if "input_layers" in configs.config(layer):
+            _check_model(layer)
+
+
+def counted_from_zero(config: JsonObject, names: Collection[str]) -> JsonObject:
+    """A functional config in which the calls of the layers ``names`` are counted from 0.
+
+    Those of a model inside a model Keras 2 counts from 1, but not those of the layer that takes its
+    place here: it would wait forever for the last one.
+    """
+    keys = ("layers", "input_layers", "output_layers")
+    reads = [read for key in keys for read in _producers(config.get(key))]
+    shifted = {n for n in names if (n, 0) not in reads and any(n == name for name, _ in reads)}
+    if not shifted:
+        return config
+    changed = {key: _shifted(config[key], shifted) for key in keys if key in config}
+    return {**config, **changed}
+
+
+def _shifted(value: Json, names: Collection[str]) -> Json:
+    if isinstance(value, dict):
+        return {key: _shifted(item, names) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    match value:
+        case [str() as name, int() as call, _, *rest] if name in names and len(rest) < 2:
+            return [name, call - 1, value[2], *(_shifted(item, names) for item in rest)]
+    return [_shifted(item, names) for item in value]
+
+
+def _check_model(model: JsonObject) -> None:
+    layers = [child.layer for child in configs.children(model) if child.slot == "layers"]
+    members = {_key(layer): layer for layer in layers}
+    if len(members) < len(layers):
+        names = [_key(layer) for layer in layers]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableModelError(f"Two layers of the model are called {twice[:_LONGEST]}.")
+    feeds: dict[_Call, list[_Call]] = {}
+    for name, layer in members.items():
+        for index, node in enumerate(_nodes(layer)):
+            feeds[name, index] = reads = list(_producers(node))
+            _check_calls(f"Layer {name[:_LONGEST]}", reads, members)
+    for end in ("input_layers", "output_layers"):
+        reads = list(_producers(configs.config(model).get(end)))
+        _check_calls(f"The model's {end}", reads, members)
+    try:
+        TopologicalSorter(feeds).prepare()
+    except CycleError as error:
+        names = list(dict.fromkeys(name for name, _ in error.args[1]))
+        raise UnreadableModelError(
+            f"The layers of the model feed one another in a circle: {', '.join(names)[:_LONGEST]}."
+        ) from None
+
+
+def _check_calls(who: str, reads: list[_Call], members: dict[str, JsonObject]) -> None:
+    for name, call in reads:
+        if name not in members:
             raise UnreadableModelError(
-                f"The layers of the model feed one another in a circle: {names[:200]}."
-            ) from None
+                f"{who} reads {name[:_LONGEST]}, which is no layer of the model."
+            )
+        layer = members[name]
+        calls = len(_nodes(layer))
+        if configs.class_name(layer) == "InputLayer":
+            calls = max(calls, 1)
+        elif isinstance(configs.config(layer).get("layers"), list):
+            calls += 1  # Keras 2 counts how the model itself was made as the first
+        if not isinstance(call, int) or not 0 <= call < calls:
+            raise UnreadableModelError(
+                f"{who} reads call {str(call)[:_LONGEST]} of {name[:_LONGEST]}, which there is not."
+            )
 
 
-def _calls(model: JsonObject) -> dict[_Call, list[_Call]]:
-    calls = {}
-    for child in configs.children(model):
-        nodes = child.layer.get("inbound_nodes")
-        for index, node in enumerate(nodes if isinstance(nodes, list) else ()):
-            calls[configs.name(child.layer), index] = list(_producers(node))
-    return calls
+def _key(layer: JsonObject) -> str:
+    """The name that other layers know this one by."""
+    name = layer.get("name")
+    return name if isinstance(name, str) else configs.name(layer)
+
+
+def _nodes(layer: JsonObject) -> list[Json]:
+    nodes = layer.get("inbound_nodes")
+    return nodes if isinstance(nodes, list) else []
 
 
 def _producers(node: Json) -> Iterator[_Call]:
-    """Keras 2: ``[layer, call, tensor, ...]`` in lists; Keras 3: ``keras_history`` in objects."""
+    """The calls that a node reads.
+
+    Keras 2 writes ``[layer, call, tensor]`` in nested lists, and the keywords of the call behind
+    it (tf_utils.convert_inner_node_data); Keras 3 tensors that have a ``keras_history``.
+    """
     todo = [node]
     for value in todo:  # grows while it is walked
         if isinstance(value, dict):
-            value = value.get("keras_history") or list(value.values())
-        if isinstance(value, list):
+            history = value.get("keras_history")
+            todo += value.values() if history is None else [history]
+        elif isinstance(value, list):
             match value:
-                case [str() as name, int() as call, int(), *_]:
-                    yield name, call
+                case [str() as name, call, _] | [str() as name, call, _, _] if name != _CONSTANT:
+                    yield name, call if isinstance(call, (int, str)) else str(call)
             todo += (item for item in value if isinstance(item, (list, dict)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from opcheck.config import Options
+from opcheck.documents import decoded
 from opcheck.errors import UsageError
 from opcheck.report.types import Report
 
@@ -68,7 +69,7 @@ def encode(baseline: Baseline) -> str:
 def read(path: Path) -> Baseline:
     """Read a baseline. Raises UsageError when the file is missing, broken or newer."""
     try:
-        baseline = msgspec.json.decode(path.read_bytes(), type=Baseline)
+        baseline = decoded(path, Baseline)
     except OSError as error:
         raise UsageError(
             f"The baseline {path} cannot be read: {error.strerror}.",

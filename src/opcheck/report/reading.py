@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 
+from opcheck.documents import decoded
 from opcheck.errors import CannotCheckError
 from opcheck.report.types import SCHEMA_VERSION, Report
+
+_CODE = re.compile(r"[\w.+-]*")
 
 
 class _Head(msgspec.Struct):
@@ -21,11 +25,9 @@ def read(path: Path) -> Report:
     version.
     """
     try:
-        data = path.read_bytes()
+        version = decoded(path, _Head).schema_version
     except OSError as error:
         raise CannotCheckError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        version = msgspec.json.decode(data, type=_Head).schema_version
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CannotCheckError(
             f"{path} is not an opcheck report.",
@@ -37,6 +39,31 @@ def read(path: Path) -> Report:
             hint="Render it with the opcheck that wrote it, or check the model again.",
         )
     try:
-        return msgspec.json.decode(data, type=Report)
-    except msgspec.DecodeError as error:
+        report = decoded(path, Report)
+    except (OSError, msgspec.DecodeError) as error:
         raise CannotCheckError(f"{path} is damaged: {error}.") from error
+    if not _words_are_ours(report):
+        raise CannotCheckError(f"{path} was not written by opcheck.")
+    return report
+
+
+def _words_are_ours(report: Report) -> bool:
+    """Whether what opcheck itself writes looks as it does, for the formats print that as it is.
+
+    Names, which come from the model, may hold anything: those are escaped.
+    """
+    here, results = report.environment, report.results
+    findings = [finding for result in results for finding in result.findings]
+    codes = [report.tool.name, report.tool.version, *(h.code for h in report.model.hazards)]
+    codes += [finding.code for finding in findings] + [result.device_type for result in results]
+    texts = [
+        here.python,
+        here.system,
+        here.machine,
+        here.tensorflow,
+        here.keras,
+        here.keras_package,
+    ]
+    texts += [text for result in results for text in (result.target, result.description)]
+    texts += [finding.fix for finding in findings if finding.fix is not None]
+    return all(_CODE.fullmatch(code) for code in codes) and all(map(str.isprintable, texts))

@@ -7,12 +7,14 @@ opcheck knows then stands.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 from packaging.version import InvalidVersion, Version
 
+from opcheck.documents import decoded
 from opcheck.errors import UnknownTargetError
 from opcheck.targets import store
 from opcheck.targets.choose import Choice, choose, choose_within
@@ -24,6 +26,7 @@ from opcheck.targets.store import PluginTraits, Provenance, RegistryFile
 from opcheck.targets.target import Pairing, TargetInfo
 
 SCHEMA = 1
+_WORD = re.compile(r"[\w.+-]*")
 Method = Literal["captured", "extracted"]
 _WRITES_ONE = "`opcheck registry capture` and `opcheck registry extract -f target` write one."
 
@@ -186,7 +189,7 @@ def _registry(found: Recorded, origin: Origin, without: tuple[str, ...] = ()) ->
 
 def _read(path: Path) -> Recorded:
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Recorded)
+        found = decoded(path, Recorded)
     except OSError as error:
         raise UnknownTargetError(f"{path} cannot be read: {error.strerror}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -194,9 +197,21 @@ def _read(path: Path) -> Recorded:
     if found.schema != SCHEMA:
         raise _refused(path, f"its schema is {found.schema}, not {SCHEMA}")
     device = found.traits.device_type
+    words = (found.plugin, found.version, found.distribution, found.traits.platform, device)
+    if not all(_WORD.fullmatch(word) for word in (*words, *found.os_versions)):
+        raise _refused(path, "a name in it is none of a plugin or system")
+    if not all(_one_word(row) for row in found.kernels):
+        raise _refused(path, "a name in it is none of a kernel")
     if not any(row.origin == "plugin" and row.device == device for row in found.kernels):
         raise _refused(path, f"no kernel of a plugin for {device}")
     return found
+
+
+def _one_word(row: Row) -> bool:
+    """Whether the emulated device can be told of it in one line."""
+    values = [value for each in row.constraints.values() for value in each]
+    words = (row.op, row.device, row.label, *row.constraints, *values, *row.host_memory)
+    return all(word.isprintable() and " " not in word for word in words)
 
 
 def _refused(path: Path, why: str) -> UnknownTargetError:

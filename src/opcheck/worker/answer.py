@@ -49,6 +49,7 @@ def answer(folder: Path, code: int, reply_type: type[Reply]) -> Reply:
         if reply is not None:
             decoded = msgspec.json.decode(reply, type=reply_type)
             _check_size(decoded)
+            _check_words(decoded)
             return decoded
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise WorkerError(f"The TensorFlow process sent an unreadable answer: {error}.") from error
@@ -97,6 +98,14 @@ def _check_size(reply: WorkerReply | Recorded | FixReply) -> None:
                 f"The traced model has {count} {what}; opcheck reads up to {most}.",
                 hint="Check a part of the model.",
             )
+
+
+def _check_words(reply: WorkerReply | Recorded | FixReply) -> None:
+    """What formats print as it is, for it is no name from the file."""
+    if isinstance(reply, WorkerReply):
+        here = msgspec.structs.astuple(reply.environment)
+        if not all(value.isprintable() for value in here if isinstance(value, str)):
+            raise WorkerError("The TensorFlow process sent an answer that is none of TensorFlow's.")
 
 
 def _functions(reply: WorkerReply) -> Iterator[RawFunction]:

@@ -9,17 +9,18 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from opcheck.errors import BuildError
+from opcheck.errors import BuildError, UsageError
 from opcheck.graph import LayerNode
-from opcheck.loading import safe_config
+from opcheck.loading import SafeConfig, safe_config
 from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
+from opcheck.loading.shapes import Output
 from opcheck.loading.types import Hazard, ModelSource
 from opcheck.worker.keras_api import KerasApi, available
 from opcheck.worker.layer_walk import walk
 from opcheck.worker.messages import first_line
 from opcheck.worker.opaque import opaque_layer
-from opcheck.worker.protocol import WorkerRequest
+from opcheck.worker.protocol import AssumedShape, WorkerRequest
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def build(request: WorkerRequest) -> BuiltModel:
 
     Raises:
         BuildError: no installed Keras can rebuild it, or the factory fails.
+        UsageError: an assumed shape is of no layer that a stand-in replaces.
     """
     custom = custom_objects(request.custom_objects)
     if request.source.format == "factory":
@@ -98,7 +100,9 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
             allow=frozenset(named),
             trust=request.trust,
             training=source.training,
+            assumed=_assumed(request),
         )
+        _check_assumed(request, safe)
         try:
             if request.trust:
                 api.allow_lambdas()
@@ -121,6 +125,30 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         f"{source.path} could not be rebuilt ({'; '.join(failures) or 'no Keras is installed'}).",
         hint=_hint(major, failures),
     )
+
+
+def _assumed(request: WorkerRequest) -> dict[str, Output]:
+    """The outputs that the user gives, by layer; several of one layer as lists."""
+    found: dict[str, list[AssumedShape]] = {}
+    for shape in request.shapes:
+        found.setdefault(shape.layer, []).append(shape)
+    return {
+        layer: Output(list(one[0].shape), one[0].dtype)
+        if len(one) == 1
+        else Output([list(s.shape) for s in one], [s.dtype for s in one])
+        for layer, one in found.items()
+    }
+
+
+def _check_assumed(request: WorkerRequest, safe: SafeConfig) -> None:
+    """Raises UsageError for a shape of a layer that is rebuilt, or not there."""
+    opaque = [what.layer for what in safe.opaque if what.layer is not None]
+    for shape in request.shapes:
+        if shape.layer not in opaque:
+            raise UsageError(
+                f"--assume-shape {shape.layer}: no stand-in takes the place of such a layer.",
+                hint=f"Those that one does: {', '.join(opaque[:20]) or 'none'}.",
+            )
 
 
 def _config(text: str) -> dict[str, Any]:

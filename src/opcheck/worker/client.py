@@ -10,8 +10,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import msgspec
 
 from opcheck import confine
 from opcheck.errors import OpcheckError, WorkerTimeoutError
+from opcheck.interrupts import temporary_folder, uninterrupted
 from opcheck.targets.recorded import Recorded
 from opcheck.worker import answer
 from opcheck.worker.answer import Reply
@@ -35,10 +34,6 @@ from opcheck.worker.protocol import (
 
 _POLL = 0.05  # seconds
 _MOST = 4  # processes side by side; each holds a TensorFlow and the model
-
-_INTERRUPTS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 
 Request = WorkerRequest | CaptureRequest | FixRequest
 
@@ -136,36 +131,14 @@ class _Job(Generic[Reply]):
 def _started(request: Request, reply_type: type[Reply], timeout: float) -> Iterator[_Job[Reply]]:
     """Neither the process nor its folder outlives the check, however it ends."""
     with contextlib.ExitStack() as stack:
-        with _uninterrupted():
-            place = tempfile.TemporaryDirectory(prefix="opcheck-", ignore_cleanup_errors=True)
-            stack.callback(_uninterrupted()(place.cleanup))
-            folder = Path(place.name)
+        folder = stack.enter_context(temporary_folder("opcheck-"))
+        with uninterrupted():
             (folder / "tmp").mkdir()
             (folder / "request.json").write_bytes(msgspec.json.encode(request))
             (folder / "limits.json").write_bytes(msgspec.json.encode(_limits(request, timeout)))
             process = _start(folder, _is_own_program(request))
-            stack.callback(_uninterrupted()(_end), process)
+            stack.callback(uninterrupted()(_end), process)
         yield _Job(request, reply_type, folder, process)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until this is done: in between there is nobody yet, or no more, to clean up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in _INTERRUPTS}
-    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
-    for number in handlers:
-        signal.signal(number, lambda number, _: caught.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if caught:
-            signal.raise_signal(caught[0])
 
 
 def _is_own_program(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -77,8 +78,13 @@ def _request(
         name = next(name for name, device in devices.items() if device == emulate)
         labels = [target.label for target in targets.values()]
         label = targets[name].label
-        logs = str(Path(logs) / (label if labels.count(label) == 1 else name))
+        logs = str(Path(logs) / _file_name(label if labels.count(label) == 1 else name))
     return msgspec.structs.replace(request, emulate=emulate, log_folder=logs)
+
+
+def _file_name(target: str) -> str:
+    """The name of a target, which may be that of a file or stand in one, as that of a folder."""
+    return re.sub(r"[^A-Za-z0-9@.,=_-]+", "_", target).lstrip(".") or "target"
 
 
 def _device(name: str, target: Target, evidence: EvidenceChoice) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from opcheck.worker.protocol import InputSpec, WorkerRequest
 # Enough for the strides of common vision models; for sequences, a short text.
 _UNKNOWN_SPACE = 64
 _UNKNOWN_TIME = 16
+_MOST_BYTES = 2**30  # of values in a file
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,26 @@ def given(request: WorkerRequest) -> Inputs:
 
 def _arrays(path: str) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(path) as archive:  # of a plain .npy it is an error, as it should be
+            _check_size(path, sum(info.file_size for info in archive.infolist()))
         with np.load(Path(path), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+    except UsageError:
+        raise
     except Exception as error:  # numpy raises what zipfile, zlib and its own parser raise
         raise UsageError(
             f"{path} cannot be read: {first_line(error)}.",
             hint="Write it with numpy.savez(path, NAME=array), without objects.",
         ) from error
+
+
+def _check_size(path: str, size: int) -> None:
+    """Zip members are read no further than they say they are long."""
+    if size > _MOST_BYTES:
+        raise UsageError(
+            f"{path} holds {size >> 20} MB of arrays; opcheck reads up to {_MOST_BYTES >> 20} MB.",
+            hint="Give a smaller batch.",
+        )
 
 
 def example(shape: Sequence[int], dtype: tf.DType, below: int | None = None) -> tf.Tensor:

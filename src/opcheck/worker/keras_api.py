@@ -48,12 +48,14 @@ class KerasApi:
             library = self._internal("src.saving.serialization_lib", "saving.serialization_lib")
             if config["class_name"] == "Functional":  # its module moved with almost every version
                 config = {**config, "module": self._functional.__module__}
-            return library.deserialize_keras_object(
-                config, custom_objects=custom_objects, safe_mode=not trust
-            )
+            with self._giving_up():
+                return library.deserialize_keras_object(
+                    config, custom_objects=custom_objects, safe_mode=not trust
+                )
         if self.major >= 3:
             utils = self._internal("src.legacy.saving.saving_utils")
-            return utils.model_from_config(config, custom_objects=custom_objects)
+            with self._giving_up():
+                return utils.model_from_config(config, custom_objects=custom_objects)
         return self.module.models.model_from_config(config, custom_objects=custom_objects)
 
     def registered_name(self, value: Any) -> str:
@@ -74,6 +76,36 @@ class KerasApi:
             with contextlib.suppress(AttributeError):
                 found.update(vars(functools.reduce(getattr, place.split("."), self.module)))
         return {name: value for name, value in found.items() if inspect.isclass(value)}
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Inside, Keras 3 does not wait forever for a call that cannot be made.
+
+        It tries one again whenever that raised IndexError, whatever the cause; the first versions
+        without end. Here it is over as soon as a round of tries has made no call.
+        """
+        functional: Any = importlib.import_module(self._functional.__module__)
+        original = getattr(functional, "deserialize_node", None)
+        if original is None:  # Keras 2
+            yield
+            return
+        made: dict[int, int] = {}  # how many calls there were at the last try, by node
+
+        def deserialize_node(node_data: Any, created_layers: dict[str, Any]) -> Any:
+            if id(node_data) in made:
+                calls = sum(len(layer._inbound_nodes) for layer in created_layers.values())
+                if calls == made[id(node_data)]:
+                    raise ValueError("a layer reads an output that no layer gives")
+                made[id(node_data)] = calls
+            else:
+                made[id(node_data)] = -1
+            return original(node_data, created_layers)
+
+        functional.deserialize_node = deserialize_node
+        try:
+            yield
+        finally:
+            functional.deserialize_node = original
 
     @property
     def _functional(self) -> type:

@@ -18,6 +18,30 @@ class CaptureRequest(msgspec.Struct, frozen=True, tag="capture"):
     """For the registry of the TensorFlow here; the answer is a `targets.recorded.Recorded`."""
 
 
+class AssumedShape(msgspec.Struct, frozen=True):
+    """What the user says of an output of a layer that a stand-in replaces: its whole shape, with
+    ``None`` for an open size, and its dtype."""
+
+    layer: str
+    shape: tuple[int | None, ...]
+    dtype: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> AssumedShape:
+        """``encoder/mix=?,16,64:float32``; the dtype may be left out.
+
+        Raises:
+            UsageError: it is written in another way.
+        """
+        name, sizes, dtype = _parted(text)
+        if not (name and sizes and all(size == "?" or _is_size(size) for size in sizes)):
+            raise UsageError(
+                f"--assume-shape {text}: not LAYER=SHAPE[:DTYPE].",
+                hint="Such as encoder/mix=?,16,64:float32, the batch first.",
+            )
+        return cls(name, tuple(None if size == "?" else int(size) for size in sizes), dtype)
+
+
 class InputSpec(msgspec.Struct, frozen=True):
     """What the user says of an input: its whole shape, and a dtype other than the model's."""
 
@@ -32,15 +56,25 @@ class InputSpec(msgspec.Struct, frozen=True):
         Raises:
             UsageError: it is written in another way.
         """
-        name, equals, rest = text.rpartition("=")
-        sizes, _, dtype = rest.partition(":")
-        words = [word.strip() for word in sizes.split(",") if word.strip()]
-        if not (equals and name and all(w.isascii() and w.isdigit() and int(w) for w in words)):
+        name, sizes, dtype = _parted(text)
+        if not (name and all(map(_is_size, sizes))):
             raise UsageError(
                 f"--input {text}: not NAME=SHAPE[:DTYPE].",
                 hint="Such as image=2,224,224,3:float32.",
             )
-        return cls(name.strip(), tuple(map(int, words)), dtype.strip() or None)
+        return cls(name, tuple(map(int, sizes)), dtype)
+
+
+def _parted(text: str) -> tuple[str, list[str], str | None]:
+    """``name=1,2:dtype`` in its parts; no name where there is no ``=``."""
+    name, _, rest = text.rpartition("=")
+    sizes, _, dtype = rest.partition(":")
+    words = [word.strip() for word in sizes.split(",") if word.strip()]
+    return name.strip(), words, dtype.strip() or None
+
+
+def _is_size(word: str) -> bool:
+    return word.isascii() and word.isdigit() and 0 < int(word) < 2**31
 
 
 class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
@@ -50,6 +84,8 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     are what the user says of the model's inputs.
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
     ``search_path`` is where the user's own modules are looked for, besides the usual places.
+    ``shapes`` are what the user says of layers that are not rebuilt; several of one layer are its
+    outputs in order.
     ``memory`` is what the process may use, in GiB; ``None``: what the machine suggests.
     """
 
@@ -63,6 +99,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     log_folder: str | None = None
     emulate: str | None = None
     search_path: tuple[str, ...] = ()
+    shapes: tuple[AssumedShape, ...] = ()
     memory: float | None = None
 
 

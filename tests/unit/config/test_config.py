@@ -178,3 +178,10 @@ def test_options_made_by_code_are_checked_too(options: Options, message: str) ->
 def test_good_options_are_good() -> None:
     ignore = Ignore(op="Einsum", reason="known", expires=date(2030, 1, 1))
     validate(Options(targets=("metal",), ignore=(ignore,), memory=4))
+
+
+def test_without_a_file(tmp_path: Path) -> None:
+    """A checkout that is not trusted may name modules to import."""
+    write(tmp_path, "[tool.opcheck]\ncustom-objects = ['theirs']\n")
+    assert load({}, start=tmp_path, environment={}).custom_objects == ("theirs",)
+    assert load({}, start=None, environment={"OPCHECK_STEP": "training"}).custom_objects == ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -110,3 +112,48 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EmulatorError, match="could not be stored"):
         build(tmp_path / "file")
+
+
+def test_nobody_else_can_write_where_it_is_kept(compiler: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache" / "emulator").mkdir(parents=True)
+    (tmp_path / "cache" / "emulator").chmod(0o777)
+    library = build(tmp_path / "cache")
+    for path in (library, library.parent):
+        assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    assert [path.name for path in library.parent.iterdir()] == [library.name]
+    assert calls(compiler) == 1
+
+
+def test_what_another_could_have_written_is_built_again(compiler: Path, tmp_path: Path) -> None:
+    library = build(tmp_path / "cache")
+    library.write_text("planted")
+    library.chmod(0o777)
+    assert build(tmp_path / "cache").read_text() == "built\n"
+    elsewhere = tmp_path / "planted.so"
+    elsewhere.write_text("planted")
+    library.unlink()
+    library.symlink_to(elsewhere)
+    library.with_suffix(".partial").symlink_to(elsewhere)
+    assert build(tmp_path / "cache").read_text() == "built\n"
+    assert elsewhere.read_text() == "planted"
+    assert calls(compiler) == 3
+    if os.geteuid() == 0:
+        library.write_text("planted")
+        os.chown(library, 12345, -1)
+        assert build(tmp_path / "cache").read_text() == "built\n"
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_cache_of_somebody_else(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "cache" / "emulator").symlink_to(tmp_path / "theirs")
+    with pytest.raises(EmulatorError, match="is a link, or belongs to another user"):
+        build(tmp_path / "cache")
+    if os.geteuid() == 0:
+        (tmp_path / "cache" / "emulator").unlink()
+        (tmp_path / "cache" / "emulator").mkdir()
+        os.chown(tmp_path / "cache" / "emulator", 12345, -1)
+        with pytest.raises(EmulatorError, match="belongs to another user"):
+            build(tmp_path / "cache")
+    assert list((tmp_path / "theirs").iterdir()) == []

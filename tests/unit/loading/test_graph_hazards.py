@@ -40,11 +40,15 @@ def graph(nodes: list[bytes], functions: list[bytes] = []) -> bytes:  # noqa: B0
 
 
 def savedmodel(
-    tmp_path: Path, graph_def: bytes, saver: str = "save", result: str = "out"
+    tmp_path: Path,
+    graph_def: bytes,
+    saver: str = "save",
+    result: str = "out",
+    more: bytes = b"",
 ) -> tuple[Hazard, ...]:
     output = field(2, field(1, "y") + field(2, field(1, f"{result}:0")))
     signature = field(5, field(1, "serving_default") + field(2, output))
-    meta = field(2, graph_def) + field(3, field(2, f"{saver}:0")) + signature
+    meta = field(2, graph_def) + field(3, field(2, f"{saver}:0")) + signature + more
     (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01" + field(2, meta))
     return read(str(tmp_path)).hazards
 
@@ -91,6 +95,38 @@ def test_saver_ops_that_the_model_runs_are(tmp_path: Path) -> None:
 def test_other_file_ops_count_even_in_the_saver(tmp_path: Path, op: str) -> None:
     saver = function("save_fn", node("s", op))
     assert ops(savedmodel(tmp_path, graph([SAVE], [saver]))) == [f"{op} (save_fn/s)"]
+
+
+def test_a_saver_that_an_object_can_call(tmp_path: Path) -> None:
+    """A resource's initializer is called when the model is loaded, by the name of a function."""
+    callable_ = field(7, field(2, field(1, "save_fn")))
+    found = savedmodel(tmp_path, graph([node("out", "Relu"), SAVE], [SAVER]), more=callable_)
+    assert ops(found) == ["MergeV2Checkpoints (save_fn/m)", "SaveV2 (save_fn/s)"]
+
+
+def test_a_saver_that_restores_by_saving(tmp_path: Path) -> None:
+    restoring = field(3, field(3, "save"))
+    found = savedmodel(tmp_path, graph([node("out", "Relu"), SAVE], [SAVER]), more=restoring)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("op", "attribute", "harmless", "file"),
+    [
+        ("PrintV2", "output_stream", "stderr", "file:///tmp/x"),
+        ("PrintV2", "output_stream", "log(info)", "/tmp/x"),
+        ("DecodeProtoV2", "descriptor_source", "local://", "/tmp/descriptor"),
+        ("EncodeProto", "descriptor_source", "bytes://abc", "descriptor"),
+    ],
+)
+def test_an_attribute_that_names_a_file(
+    tmp_path: Path, op: str, attribute: str, harmless: str, file: str
+) -> None:
+    path = tmp_path / "m.pb"
+    for value, expected in ((harmless, []), (file, [f"{op} (p)"])):
+        named = field(5, field(1, attribute) + field(2, field(2, value)))
+        path.write_bytes(graph([node("x", "Placeholder"), node("p", op, "x") + named]))
+        assert ops(read(str(path)).hazards) == expected
 
 
 def test_functions_that_call_each_other(tmp_path: Path) -> None:

@@ -431,3 +431,12 @@ def test_on_the_device_itself_it_is_observed(
         "kernel",
         "cpu",
     )
+
+
+def test_a_stand_in_without_ops_of_its_own(worker: Callable[..., list[WorkerRequest]]) -> None:
+    """Keras 3's TimeDistributed runs its layer without calling it: nothing is attributed to it."""
+    lambda_ = Hazard("lambda", "outer/inner", "Layer outer/inner is a Lambda.")
+    worker(TracedStep("inference", raw_graph("Relu")), replaced=(lambda_,))
+    report = pipeline.check("m.h5", [METAL], Options(step="inference", evidence="predicted"))
+    assert report.results[0].incomplete == ("Layer outer/inner is a Lambda.",)
+    assert report.verdict.exit_code == 2
