@@ -1,0 +1,221 @@
+"""Every fixture on emulated devices: is each op of both steps where opcheck predicts it?
+
+    python tests/tf/proof.py metal@1.2.0 metal@1.2.0,macos=12 --record
+
+One process of TensorFlow serves the fixtures of a target; after a crash another one goes on with
+the next. ``--record`` writes what was found to proof.json, in place of what was there of that
+TensorFlow and target. ``nox -s proof`` runs the targets of `TARGETS` in noxfile.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from opcheck.confine import environment
+from opcheck.errors import OpcheckError
+from opcheck.graph import flatten
+from opcheck.loading import read
+from opcheck.placement import predict, reconcile
+from opcheck.targets import resolve
+from opcheck.worker.answer import answer
+from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
+
+HERE = Path(__file__).parent
+FIXTURES = HERE.parents[1] / "fixtures"
+RECORD = HERE / "proof.json"
+BATCH_SIZE = 2
+# Whose classes are in fixtures/custom_layers.py.
+_CUSTOM = ("custom", "subclassed")
+_ANSWERS = ("reply.json", "failure.json", "crash")
+
+
+class StepProof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``agreed`` of the ``ops`` were placed by TensorFlow where they were predicted.
+
+    The others are ``left``, by predicted verdict and reason: nothing was to be compared. ``unlike``
+    is what differs. ``added`` are the nodes that only TensorFlow's graph has, by cause; ``stopped``
+    is the error that ended the step, ``absent`` why there is none.
+    """
+
+    ops: int = 0
+    agreed: int = 0
+    on_accelerator: int = 0
+    left: dict[str, int] = {}
+    unlike: tuple[str, ...] = ()
+    added: dict[str, int] = {}
+    stopped: str | None = None
+    absent: str | None = None
+
+
+class FixtureProof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``refused``: no model could be made of it here, and why."""
+
+    steps: dict[str, StepProof] = {}
+    refused: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What one TensorFlow and target gave."""
+
+    tensorflow: str
+    keras: str
+    target: str
+    date: str
+    fixtures: dict[str, FixtureProof]
+
+
+def fixtures() -> list[str]:
+    """Every file and folder with a model in it, those with classes of their own last."""
+    names = [
+        path.name
+        for path in FIXTURES.iterdir()
+        if path.suffix in (".h5", ".keras", ".pb") or path.name.endswith("-savedmodel")
+    ]
+    return sorted(names, key=lambda name: (name.startswith(_CUSTOM), name))
+
+
+def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, FixtureProof]]:
+    """Each fixture's result. ``folder`` is an empty one to work in."""
+    waiting = []
+    for name in names:
+        private = folder / name
+        private.mkdir()
+        try:
+            request = _request(name, target)
+        except OpcheckError as error:
+            yield name, FixtureProof(refused=error.message)
+            continue
+        (private / "request.json").write_bytes(msgspec.json.encode(request))
+        waiting.append(name)
+    while waiting:
+        with (folder / "output").open("ab") as output:
+            subprocess.run(
+                [sys.executable, str(HERE / "batch_worker.py"), *(str(folder / n) for n in waiting)],
+                env=environment(os.environ, whole=True),
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+        done = [n for n in waiting if any((folder / n / file).exists() for file in _ANSWERS)]
+        for name in done:
+            yield name, _result(folder / name, target)
+        waiting = waiting[len(done) :]
+        if waiting:
+            yield waiting.pop(0), FixtureProof(refused="TensorFlow's process died")
+
+
+def _request(name: str, target: str) -> WorkerRequest:
+    own = name.startswith(_CUSTOM)
+    return WorkerRequest(
+        read(str(FIXTURES / name)),
+        ("inference", "training"),
+        batch_size=BATCH_SIZE,
+        emulate=target,
+        trust=True,
+        custom_objects=("custom_layers",) if own else (),
+        search_path=(str(FIXTURES),) if own else (),
+    )
+
+
+def _result(folder: Path, target: str) -> FixtureProof:
+    try:
+        reply = answer(folder, 0, WorkerReply)
+    except OpcheckError as error:
+        crash = folder / "crash"
+        said = crash.read_text().splitlines()[-1] if crash.exists() else error.message
+        return FixtureProof(refused=said.replace(f"{FIXTURES}{os.sep}", ""))
+    return FixtureProof({step.step: _step(step, reply, target) for step in reply.steps})
+
+
+def _step(step: TracedStep, reply: WorkerReply, target_name: str) -> StepProof:
+    if step.graph is None:
+        return StepProof(absent=step.error or " ".join(step.notes))
+    # The placer that runs here is that of the TensorFlow installed.
+    target = msgspec.structs.replace(resolve(target_name), tensorflow=reply.environment.tensorflow)
+    graph = flatten(step.graph, name=step.step, layers=reply.layers, device_type=target.device_type)
+    opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
+    predicted = predict(graph, target, opaque=opaque)
+    compared = reconcile(
+        graph,
+        predicted,
+        step.placements,
+        device_type=target.device_type,
+        evidence="emulated",
+        executed=step.executed,
+    )
+    unlike = [
+        f"{d.predicted.op_id}: {d.predicted.reason.message}; {d.traced.reason.message}"
+        for d in compared.disagreements
+    ]
+    if step.error is None:
+        unlike += [f"{name} was not placed" for name in compared.only_in_graph]
+    unlike += [f"{name} is not in the graph" for name in compared.only_in_trace]
+    left = [p for p in compared.placements if p.evidence == "predicted"]
+    verdicts = Counter(placement.verdict for placement in compared.placements)
+    return StepProof(
+        ops=len(graph.ops),
+        agreed=len(graph.ops) - len(left) - len(compared.disagreements),
+        on_accelerator=verdicts["accelerator"] + verdicts["host-pinned"],
+        left=dict(Counter(f"{p.verdict}: {p.reason.code}" for p in left)),
+        unlike=tuple(unlike),
+        added=dict(compared.added),
+        stopped=step.error,
+    )
+
+
+def recorded() -> list[Record]:
+    return msgspec.json.decode(RECORD.read_bytes(), type=list[Record]) if RECORD.exists() else []
+
+
+def write(record: Record) -> None:
+    """Into the file that the other targets' records are in."""
+    others = [r for r in recorded() if _key(r) != _key(record)]
+    records = sorted([*others, record], key=_key)
+    text = msgspec.json.format(msgspec.json.encode(records), indent=1)
+    RECORD.write_bytes(text + b"\n")
+
+
+def _key(record: Record) -> tuple[str, str]:
+    return record.tensorflow, record.target
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("targets", nargs="+", metavar="TARGET")
+    parser.add_argument("--fixtures", nargs="+", metavar="NAME", help="only these")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    arguments = parser.parse_args()
+    wrong = 0
+    for target in arguments.targets:
+        found: dict[str, FixtureProof] = {}
+        with tempfile.TemporaryDirectory(prefix="opcheck-") as folder:
+            for name, result in run(arguments.fixtures or fixtures(), target, Path(folder)):
+                found[name] = result
+                unlike = [line for step in result.steps.values() for line in step.unlike]
+                wrong += len(unlike)
+                counts = ", ".join(
+                    f"{step} {s.absent or s.stopped or f'{s.agreed} of {s.ops}'}"
+                    for step, s in result.steps.items()
+                )
+                print(f"{target} {name}: {result.refused or counts}", *unlike, sep="\n  ")
+        if arguments.record:
+            tensorflow = version("tensorflow-cpu")
+            today = datetime.date.today().isoformat()
+            ordered = dict(sorted(found.items()))
+            write(Record(tensorflow, version("keras"), target, today, ordered))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
