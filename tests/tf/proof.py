@@ -4,7 +4,8 @@
 
 One process of TensorFlow serves the fixtures of a target; after a crash another one goes on with
 the next. ``--record`` writes what was found to proof.json, in place of what was there of that
-TensorFlow and target. ``nox -s proof`` runs the targets of `TARGETS` in noxfile.py.
+TensorFlow and target. ``--traces FOLDER`` keeps what TensorFlow answered, and asks for no more than
+is missing there: the prediction can be held against it again. ``nox -s proof`` runs all targets.
 """
 
 from __future__ import annotations
@@ -86,11 +87,14 @@ def fixtures() -> list[str]:
 
 
 def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, FixtureProof]]:
-    """Each fixture's result. ``folder`` is an empty one to work in."""
+    """Each fixture's result. ``folder`` has, or is to have, a folder of answers for each."""
     waiting = []
     for name in names:
         private = folder / name
-        private.mkdir()
+        private.mkdir(exist_ok=True)
+        if _answered(private):
+            yield name, _result(private, target)
+            continue
         try:
             request = _request(name, target)
         except OpcheckError as error:
@@ -101,18 +105,26 @@ def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, 
     while waiting:
         with (folder / "output").open("ab") as output:
             subprocess.run(
-                [sys.executable, str(HERE / "batch_worker.py"), *(str(folder / n) for n in waiting)],
+                [
+                    sys.executable,
+                    str(HERE / "batch_worker.py"),
+                    *(str(folder / n) for n in waiting),
+                ],
                 env=environment(os.environ, whole=True),
                 stdout=output,
                 stderr=output,
                 check=False,
             )
-        done = [n for n in waiting if any((folder / n / file).exists() for file in _ANSWERS)]
+        done = [name for name in waiting if _answered(folder / name)]
         for name in done:
             yield name, _result(folder / name, target)
         waiting = waiting[len(done) :]
         if waiting:
             yield waiting.pop(0), FixtureProof(refused="TensorFlow's process died")
+
+
+def _answered(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _ANSWERS)
 
 
 def _request(name: str, target: str) -> WorkerRequest:
@@ -195,12 +207,15 @@ def main() -> int:
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     parser.add_argument("--fixtures", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="keep the answers there")
     arguments = parser.parse_args()
     wrong = 0
     for target in arguments.targets:
         found: dict[str, FixtureProof] = {}
-        with tempfile.TemporaryDirectory(prefix="opcheck-") as folder:
-            for name, result in run(arguments.fixtures or fixtures(), target, Path(folder)):
+        with tempfile.TemporaryDirectory(prefix="opcheck-") as temporary:
+            folder = (arguments.traces or Path(temporary)) / f"{target}-{version('tensorflow-cpu')}"
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, result in run(arguments.fixtures or fixtures(), target, folder):
                 found[name] = result
                 unlike = [line for step in result.steps.values() for line in step.unlike]
                 wrong += len(unlike)
@@ -208,7 +223,9 @@ def main() -> int:
                     f"{step} {s.absent or s.stopped or f'{s.agreed} of {s.ops}'}"
                     for step, s in result.steps.items()
                 )
-                print(f"{target} {name}: {result.refused or counts}", *unlike, sep="\n  ")
+                print(
+                    f"{target} {name}: {result.refused or counts}", *unlike, sep="\n  ", flush=True
+                )
         if arguments.record:
             tensorflow = version("tensorflow-cpu")
             today = datetime.date.today().isoformat()

@@ -66,6 +66,9 @@ class OpNode(msgspec.Struct, frozen=True):
 ARGUMENT = "_Arg:"
 """An edge from one of the step's own arguments starts at ``ARGUMENT`` + its name."""
 
+ARGUMENTS_ON_HOST = frozenset({"int32", "string"})
+"""The step's arguments of these dtypes are in host memory (eager/placement_utils.cc)."""
+
 
 class Edge(msgspec.Struct, frozen=True):
     """Data flows from output ``src_output`` of op ``src`` to input ``dst_input`` of op ``dst``.

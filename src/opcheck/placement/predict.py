@@ -6,15 +6,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from opcheck.graph import ModelGraph, OpNode
 from opcheck.placement import words
 from opcheck.placement.host import keeps_data_on_host
 from opcheck.placement.limits import Limit, limits
+from opcheck.placement.partition import partitioned
 from opcheck.placement.placer import CPU, Assignment, place
 from opcheck.placement.types import Placement, Reason, Verdict
 from opcheck.targets import Target
 
 _XLA_CALL = "_XlaMustCompile"
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """A placement for each op of the graph, and for each node that TensorFlow adds to it."""
+
+    ops: tuple[Placement, ...]
+    added: tuple[Placement, ...] = ()
 
 
 def predict(
@@ -24,7 +34,18 @@ def predict(
     opaque: Mapping[str, str] = MappingProxyType({}),
     soft_placement: bool = True,
 ) -> tuple[Placement, ...]:
-    """One placement for each op of ``graph``, in its order.
+    """One placement for each op of ``graph``, in its order; see `predict_all`."""
+    return predict_all(graph, target, opaque=opaque, soft_placement=soft_placement).ops
+
+
+def predict_all(
+    graph: ModelGraph,
+    target: Target,
+    *,
+    opaque: Mapping[str, str] = MappingProxyType({}),
+    soft_placement: bool = True,
+) -> Prediction:
+    """Where the ops of ``graph`` and what TensorFlow adds to it go, each in its order.
 
     ``opaque`` maps the paths of layers that were not rebuilt as they are to why: nothing is known
     of their ops. Without ``soft_placement`` an op fails that the model puts on the accelerator by
@@ -40,10 +61,18 @@ def predict(
             verdict, reason = _limited(op, limited, target) or (verdict, reason)
         elif verdict == "cpu" and assignment.asked and not soft_placement:
             verdict, reason = "fails", words.refused(reason, target)
-        there = assignment.kernel if assignment.device != CPU else None
-        host_memory = there.host_memory if there else ()
-        placements.append(Placement(op.id, verdict, "predicted", reason, host_memory))
-    return tuple(placements)
+        placements.append(_placement(op, assignment, verdict, reason))
+    there = partitioned(graph, target, assigned)
+    added = (
+        _placement(node, there[node.id], *_judge(node, there[node.id], graph, target, {}))
+        for node in graph.added
+    )
+    return Prediction(tuple(placements), tuple(added))
+
+
+def _placement(op: OpNode, assignment: Assignment, verdict: Verdict, reason: Reason) -> Placement:
+    there = assignment.kernel if assignment.device != CPU else None
+    return Placement(op.id, verdict, "predicted", reason, there.host_memory if there else ())
 
 
 def _limited(
@@ -114,7 +143,7 @@ def _nowhere(op: OpNode, target: Target) -> tuple[Verdict, Reason]:
 
 def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Target) -> Reason:
     if assignment.pulled_by is not None:
-        culprit = graph.by_id[assignment.pulled_by]
+        culprit = graph.nodes[assignment.pulled_by]
         return Reason(
             "colocated",
             f"colocated with {culprit.op_type}, and {words.missing(culprit, target).message}",
