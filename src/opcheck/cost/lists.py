@@ -18,7 +18,7 @@ _WHOLE_OUT = frozenset({"TensorListConcatV2", "TensorListGather", "TensorListSta
 
 
 def list_bytes(graph: ModelGraph) -> Mapping[str, int]:
-    """What each list holds at most, in bytes, by the nodes that hand it on; what is known of them."""
+    """What each list holds at most, in bytes, by the nodes that hand it on, where it is known."""
     joined = [edge for edge in graph.data if _is_list(graph, edge.dst, edge.dst_input)]
     if not joined:
         return {}
