@@ -17,7 +17,8 @@ import msgspec
 from opcheck.graph.raw import RawGraph
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-_COUNTER = re.compile(r"/_\d+(?=/|$|_switch$)")
+_COUNTER = re.compile(r"/_\d+(?=/|$|_switch(?:/|$))")
+_COUNTED = re.compile(r"/_\d+$")
 # Whose classes are in fixtures/custom_layers.py.
 _CUSTOM = ("custom", "subclassed")
 
@@ -62,15 +63,15 @@ def partitioned(function: Any, batch: int) -> Partitioned:
     concrete(*arguments)
     metadata = context.export_run_metadata()
     context.disable_run_metadata()
-    graphs = metadata.function_graphs
+    # Eager ops leave graphs of their own; bodies that are placed on their own leave none.
+    step = max(metadata.function_graphs, key=lambda f: sum(len(g.node) for g in f.partition_graphs))
     return Partitioned(
         raw_graph(concrete, batch, moved=variables_there()),
         tuple(
             Placed(_COUNTER.sub("", node.name), node.op, node.device.rpartition("device:")[2])
-            for found in graphs
-            for node in found.post_optimization_graph.node
+            for node in step.post_optimization_graph.node
         ),
-        tuple(sent for found in graphs for sent in _sends(list(found.partition_graphs))),
+        tuple(_sends(list(step.partition_graphs))),
     )
 
 
@@ -88,7 +89,7 @@ def _sends(graphs: list[Any]) -> Iterable[Sent]:
             continue
         name, _, output = node.input[0].partition(":")
         here = _on_host(node, "send_device", "_HostSend")
-        if here != received[node.attr["tensor_name"].s] and not _is_empty(nodes[name]):
+        if here != received[node.attr["tensor_name"].s] and not _is_control(nodes[name]):
             yield Sent(_COUNTER.sub("", name), int(output or 0))
 
 
@@ -96,9 +97,11 @@ def _on_host(node: Any, device: str, host_op: str) -> bool:
     return bool(node.op == host_op or b"CPU" in node.attr[device].s)
 
 
-def _is_empty(node: Any) -> bool:
+def _is_control(node: Any) -> bool:
+    """AddDummyConst of graph_partition.cc."""
     shape = node.attr["value"].tensor.tensor_shape
-    return bool(node.op == "Const" and [dim.size for dim in shape.dim] == [0])
+    empty = node.op == "Const" and [dim.size for dim in shape.dim] == [0]
+    return bool(empty and node.attr["dtype"].type == 1 and _COUNTED.search(node.name))
 
 
 def main(out: Path, target: str, batch: int, files: Iterable[str]) -> None:

@@ -3,12 +3,13 @@
 Source: tensorflow/core/common_runtime/{lower_while_op,lower_if_op,lower_case_op,
 inline_function_utils,lower_functional_ops}.cc. They compute nothing, but each has a place, and what
 passes through them from one memory to another is copied. Their names are TensorFlow's, with a
-position where TensorFlow counts. Left out are NoOps, and control edges to what is added: they move
-no data.
+position where TensorFlow counts. Left out are NoOps that only control, and control edges to what is
+added: they move no data.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,7 @@ class _Lowering:
         self.edges: list[Edge] = []
         self._waiting: deque[tuple[Frame, RawNode] | Frame] = deque()
         self._own: deque[Frame] = deque()
+        self._lowered: set[tuple[Frame, str]] = set()
 
     def walk(self, main: Frame) -> None:
         """TensorFlow goes through the nodes in order, and appends what becomes of one."""
@@ -111,10 +113,16 @@ class _Lowering:
                 item = self._waiting.popleft()
                 if isinstance(item, Frame):
                     self._inline(item)
-                elif item[1].op in LOOPS:
-                    self._loop(*item)
-                elif item[1].op in BRANCHES:
-                    self._branch(*item)
+                    continue
+                frame, node = item
+                self._lowered.add((frame, node.name))
+                if node.op in LOOPS:
+                    self._loop(frame, node)
+                elif node.op in BRANCHES:
+                    self._branch(frame, node)
+                else:
+                    self._inline(*frame.callees[node.name])
+                self._no_op(frame, node)
 
     def _body(self, frame: Frame) -> None:
         for node in frame.function.nodes:
@@ -125,22 +133,22 @@ class _Lowering:
                     self.edges.append(Edge(*self.port(frame, ref), op_id, position))
             elif node.name not in frame.callees:
                 continue
-            elif node.op in LOOPS or node.op in BRANCHES:
-                self._waiting.append((frame, node))
+            elif frame.callees[node.name][0].own_graph:
+                self._own.extend(frame.callees[node.name])
             else:
-                (callee,) = frame.callees[node.name]
-                (self._own if callee.own_graph else self._waiting).append(callee)
+                self._waiting.append((frame, node))
 
     def _inline(self, callee: Frame) -> None:
         """An Identity for each argument and each result, beside what it passes on."""
         at = _At(callee, None, callee.loops)
         for i, (source, *_) in enumerate(callee.sources):
             port, tensor = self._handed_in(callee, i), source[0].tensor(source[1])
-            self._add(at, "Identity", "input", i, [port], tensor, beside=True)
+            beside = port[0] if callee.part else self._beside(*source)
+            self._add(at, "Identity", "input", i, [port], tensor, beside=beside)
         self._body(callee)
         for i, ref in enumerate(callee.function.results):
-            port = self.port(callee, ref)
-            self._add(at, "Identity", "output", i, [port], callee.tensor(ref), beside=True)
+            port, beside = self.port(callee, ref), self._beside(callee, ref)
+            self._add(at, "Identity", "output", i, [port], callee.tensor(ref), beside=beside)
 
     def _loop(self, frame: Frame, node: RawNode) -> None:
         """Handles are handed in once, everything else goes round."""
@@ -200,9 +208,16 @@ class _Lowering:
             self._add(at, "Identity", pivot, i, [(f"{at.base}{decides}/0", i)], kind)
         for i, ref in enumerate(data):
             port, tensor = self.port(frame, ref), frame.tensor(ref)
-            named = self._called(port)
             self._add(
-                at, switch, "switch", i, [port, wanted], tensor, named=named, beside=True, many=many
+                at,
+                switch,
+                "switch",
+                i,
+                [port, wanted],
+                tensor,
+                named=self._called(port),
+                beside=self._beside(frame, ref),
+                many=many,
             )
         self._waiting.extend(branches)
         for i, tensor in enumerate(node.outputs):
@@ -261,12 +276,12 @@ class _Lowering:
         *,
         named: str = "",
         device: str = "",
-        beside: bool = False,
+        beside: str = "",
         many: int = 2,
     ) -> None:
         """``named``: what TensorFlow calls it, where that is not ``name``. ``device`` is the one
-        asked for. ``beside``: it is its first source's, with which it is colocated. ``many``: how
-        many ways a Switch has."""
+        asked for, that of its first source where it is colocated with a node, ``beside``. ``many``:
+        how many ways a Switch has."""
         node_id = f"{at.base}{name}/{position}"
         if op_type == "Merge":
             inputs = [(f"inputs[{i}]", tensor) for i in range(len(sources))]
@@ -280,7 +295,7 @@ class _Lowering:
             outputs = [("output_false", tensor), ("output_true", tensor)]
         elif op_type == "_SwitchN":
             outputs = [(f"outputs[{i}]", tensor) for i in range(many)]
-        colocated = beside and not sources[0][0].startswith(ARGUMENT)
+        at_argument = beside.startswith(ARGUMENT)
         self.graphs[-1].append(node_id)
         self.added[node_id] = OpNode(
             id=node_id,
@@ -290,7 +305,7 @@ class _Lowering:
             inputs=tuple(TensorSpec(name, t.dtype, t.shape) for name, t in inputs),
             outputs=tuple(TensorSpec(name, t.dtype, t.shape) for name, t in outputs),
             dtypes=() if op_type == "LoopCond" else (("T", tensor.dtype),),
-            attrs=(("_class", (f"loc:@{sources[0][0]}",)),) if colocated else (),
+            attrs=(("_class", (f"loc:@{beside}",)),) if beside and not at_argument else (),
             device=self._device(sources[0], tensor) if beside else device,
             placed_as=f"{at.placed}{named or name}",
             loops=at.loops,
@@ -298,10 +313,27 @@ class _Lowering:
         for i, port in enumerate(sources):
             self.edges.append(Edge(*port, node_id, i))
 
+    def _no_op(self, frame: Frame, node: RawNode) -> None:
+        """What stays of a node under its name, for those that were told to be beside it."""
+        name = frame.prefix + node.name
+        self.graphs[-1].append(name)
+        placed = frame.placed_prefix + node.name
+        self.added[name] = OpNode(name, "NoOp", None, "forward", (), (), placed_as=placed)
+
+    def _beside(self, frame: Frame, ref: str) -> str:
+        """The node that ``ref`` is of by the time it is looked at: calls and the like are lowered
+        one after the other."""
+        name = ref.rpartition(":")[0]
+        if name in frame.callees and (frame, name) not in self._lowered:
+            return "" if frame.callees[name][0].own_graph else frame.prefix + name
+        return self.port(frame, ref)[0]
+
     def _called(self, port: _Port) -> str:
         """The name that TensorFlow has for what is at ``port``."""
+        if port[0].startswith(ARGUMENT):
+            return argument_name(port[0].removeprefix(ARGUMENT))
         node = self._ops.get(port[0]) or self.added.get(port[0])
-        return (node.placed_as if node else "") or port[0].removeprefix(ARGUMENT)
+        return (node.placed_as if node else "") or port[0]
 
     def _device(self, port: _Port, tensor: RawTensor) -> str:
         """The device that is asked for, for what is at ``port``; an argument is where it is."""
@@ -309,6 +341,12 @@ class _Lowering:
             return "/device:CPU:0" if tensor.dtype in ARGUMENTS_ON_HOST else ""
         node = self._ops.get(port[0]) or self.added.get(port[0])
         return node.device if node is not None else ""
+
+
+def argument_name(name: str) -> str:
+    """What TensorFlow calls the argument that the placeholder ``name`` is for
+    (graph_to_functiondef.cc: NodeNameMapping::Normalize)."""
+    return re.sub(r"[^a-z0-9]", "_", name.lower())
 
 
 def _output(callee: Frame, index: int) -> _Port:

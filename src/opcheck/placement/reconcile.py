@@ -25,7 +25,7 @@ _FLOW_IDENTITY = re.compile(r"/(loop_body_control|pivot_[tf])$")
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 # Failures of another kind come after the placer: limits of the plugin's own kernels.
 _REFUTED_BY_A_RUN = frozenset({"no-kernel-anywhere", "no-xla", "variable-on-accelerator"})
-_COUNTER = re.compile(r"/_\d+(?=/|$|_switch$)")
+_COUNTER = re.compile(r"/_\d+(?=/|$|_switch(?:/|$))")
 
 
 class Disagreement(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from opcheck.graph.raw import RawTensor
 HANDLE = RawTensor("resource", ())
 BODY = function("body", node("a", "Placeholder"), node("Relu", "Relu", "a:0"), results=("Relu:0",))
 COND = function("cond", node("a", "Placeholder"), node("Less", "Less", "a:0"), results=("Less:0",))
+CALL = (("f", ("body",)),)
 LOOP = (("body", ("body",)), ("cond", ("cond",)))
 
 
@@ -20,7 +21,8 @@ def wires(flat: ModelGraph) -> set[str]:
 
 
 def added(flat: ModelGraph) -> dict[str, str]:
-    return {node.id: node.op_type for node in flat.added}
+    """Without the NoOps that keep the names of calls and loops."""
+    return {node.id: node.op_type for node in flat.added if node.op_type != "NoOp"}
 
 
 def test_a_graph_without_calls_is_as_it_is() -> None:
@@ -46,11 +48,33 @@ def test_a_call_gets_an_identity_for_each_argument_and_result() -> None:
         "call/Relu:0>Func/call/output/0:0",
         "Func/call/output/0:0>Tanh:0",
     }
-    assert [n.placed_as for n in flat.added] == ["Func/call/input", "Func/call/output"]
+    assert [n.placed_as for n in flat.added] == ["Func/call/input", "Func/call/output", "call"]
     # Beside what they pass on; the argument of the step is where it is.
-    assert [dict(n.attrs).get("_class") for n in flat.added] == [None, ("loc:@call/Relu",)]
+    classes = [dict(n.attrs).get("_class") for n in flat.added]
+    assert classes == [None, ("loc:@call/Relu",), None]
     # TensorFlow has made everything else by the time it comes to a call.
-    assert list(flat.nodes) == ["Tanh", "Func/call/input/0", "call/Relu", "Func/call/output/0"]
+    names = ["Tanh", "Func/call/input/0", "call/Relu", "Func/call/output/0", "call"]
+    assert list(flat.nodes) == names
+
+
+def test_what_a_call_inside_leaves_is_beside_the_call_itself() -> None:
+    """TensorFlow inlines the outer call first: then the inner one is still a node."""
+    outer = function(
+        "outer",
+        node("b", "Placeholder"),
+        node("in", "PartitionedCall", "b:0", functions=CALL),
+        results=("in:0",),
+    )
+    main = function(
+        "main",
+        node("x", "Placeholder"),
+        node("out", "PartitionedCall", "x:0", functions=(("f", ("outer",)),)),
+        results=("out:0",),
+    )
+    flat = graph(main, BODY, outer)
+    assert dict(flat.nodes["Func/out/output/0"].attrs)["_class"] == ("loc:@out/in",)
+    assert flat.nodes["out/in"].op_type == "NoOp"
+    assert dict(flat.nodes["Func/out/in/output/0"].attrs)["_class"] == ("loc:@out/in/Relu",)
 
 
 def test_a_body_placed_on_its_own_gets_nothing() -> None:
@@ -100,9 +124,9 @@ def test_a_loop_goes_round() -> None:
     assert flat.nodes["while/switch/0"].placed_as == "while/Exp_switch"
     # Enter and Exit are outside: they run once.
     outside = {n.op_type for n in flat.added if not n.loops}
-    assert outside == {"Enter", "Exit"}
-    # Nothing reads the Identity that only controls.
-    assert [n.id for n in flat.added if not n.live] == ["while/loop_body_control/0"]
+    assert outside == {"Enter", "Exit", "NoOp"}
+    # Nothing reads what only controls.
+    assert [n.id for n in flat.added if not n.live] == ["while/loop_body_control/0", "while"]
 
 
 def test_a_handle_does_not_go_round() -> None:
