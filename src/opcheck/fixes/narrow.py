@@ -25,16 +25,16 @@ def narrowed(architecture: str, target: Target) -> str | None:
     return None if changed == config else json.dumps(changed)
 
 
-def _narrow(value: Any) -> Any:
+def _narrow(value: Any, *, policy: bool = False) -> Any:
+    """``policy``: it is the config of a dtype policy, whose name is the dtype."""
     if isinstance(value, list):
         return [_narrow(item) for item in value]
     if not isinstance(value, dict):
         return value
-    named = value.get("class_name") in _POLICIES and isinstance(value.get("config"), dict)
-    changed = {
-        key: NARROW if key in _DTYPES and item == WIDE else _narrow(item)
+    is_policy = value.get("class_name") in _POLICIES
+    return {
+        key: NARROW
+        if item == WIDE and (key in _DTYPES or (policy and key == "name"))
+        else _narrow(item, policy=is_policy and key == "config")
         for key, item in value.items()
     }
-    if named and value["config"].get("name") == WIDE:
-        changed["config"] = {**changed["config"], "name": NARROW}
-    return changed

@@ -31,10 +31,10 @@ _IDENTITY_FOLLOWS_SINCE = Version("2.16")
 _LABEL = "_kernel"  # the attribute that asks for a kernel by its label
 
 Kernels = Mapping[str, Mapping[str, KernelDef]]
-_Node = tuple[str, tuple[object, ...], tuple[object, ...]]  # all that decides which kernel matches
+Likeness = tuple[str, tuple[object, ...], tuple[tuple[str, object], ...]]
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """``device`` is the target's device type or ``CPU``, ``None`` when no device has a kernel.
 
     ``kernel`` is the one that runs there. ``pulled_by`` is the id of the colocated op that kept
@@ -53,7 +53,7 @@ class Assignment(msgspec.Struct, frozen=True):
 
 def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
     """Assign every op of ``graph`` and every node that TensorFlow adds; keys are ids."""
-    known: dict[_Node, dict[str, KernelDef]] = {}  # most nodes are like another
+    known: dict[Likeness, dict[str, KernelDef]] = {}  # most nodes are like another
     kernels = {op.id: _kernels(op, target, known) for op in graph.nodes.values()}
     devices: dict[str, str | None] = {}
     device: str | None
@@ -95,15 +95,13 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
 
 
 def _kernels(
-    op: OpNode, target: Target, known: dict[_Node, dict[str, KernelDef]]
+    op: OpNode, target: Target, known: dict[Likeness, dict[str, KernelDef]]
 ) -> dict[str, KernelDef]:
     """The kernel each device would run ``op`` with, the accelerator first."""
-    constrained = target.registry.constrained(op.op_type)
-    attrs = tuple(pair for pair in op.attrs if pair[0] in constrained or pair[0] == _LABEL)
-    node = (op.op_type, op.dtypes, attrs)
+    node = likeness(op, target)
     if node not in known:
         found = {}
-        values: dict[str, object] = {**dict(attrs), **dict(op.dtypes)}
+        values: dict[str, object] = {**dict(node[2]), **dict(op.dtypes)}
         label = str(values.get(_LABEL, ""))
         for device in (target.device_type, CPU):
             kernel = target.registry.match(op.op_type, device, values, label)
@@ -111,6 +109,13 @@ def _kernels(
                 found[device] = kernel
         known[node] = found
     return known[node]
+
+
+def likeness(op: OpNode, target: Target) -> Likeness:
+    """All of ``op`` that decides which kernel matches."""
+    constrained = target.registry.constrained(op.op_type)
+    attrs = tuple(pair for pair in op.attrs if pair[0] in constrained or pair[0] == _LABEL)
+    return op.op_type, op.dtypes, attrs
 
 
 def _first(kernels: Mapping[str, KernelDef]) -> str | None:
