@@ -20,7 +20,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 _COUNTER = re.compile(r"/_\d+(?=/|$|_switch(?:/|$))")
 _COUNTED = re.compile(r"/_\d+$")
 # Whose classes are in fixtures/custom_layers.py.
-_CUSTOM = ("custom", "subclassed")
+_CUSTOM = ("custom", "lambda", "subclassed")
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):

@@ -25,10 +25,11 @@ import msgspec
 
 from opcheck.confine import environment
 from opcheck.errors import OpcheckError
-from opcheck.graph import flatten
+from opcheck.graph import ModelGraph, flatten
 from opcheck.loading import read
-from opcheck.placement import predict, reconcile
-from opcheck.targets import resolve
+from opcheck.placement import predict, reconcile, without_counters
+from opcheck.placement.placer import place
+from opcheck.targets import Target, resolve
 from opcheck.worker.answer import answer
 from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
 
@@ -37,7 +38,7 @@ FIXTURES = HERE.parents[1] / "fixtures"
 RECORD = HERE / "proof.json"
 BATCH_SIZE = 2
 # Whose classes are in fixtures/custom_layers.py.
-_CUSTOM = ("custom", "subclassed")
+_CUSTOM = ("custom", "lambda", "subclassed")
 _ANSWERS = ("reply.json", "failure.json", "crash")
 
 
@@ -45,8 +46,9 @@ class StepProof(msgspec.Struct, frozen=True, omit_defaults=True):
     """``agreed`` of the ``ops`` were placed by TensorFlow where they were predicted.
 
     The others are ``left``, by predicted verdict and reason: nothing was to be compared. ``unlike``
-    is what differs. ``added`` are the nodes that only TensorFlow's graph has, by cause; ``stopped``
-    is the error that ended the step, ``absent`` why there is none.
+    is what differs. ``added`` are the nodes that only TensorFlow's graph has, by cause; ``built``
+    of them `opcheck.graph.lowering` made as well, all in the place where TensorFlow put them.
+    ``stopped`` is the error that ended the step, ``absent`` why there is none.
     """
 
     ops: int = 0
@@ -55,6 +57,7 @@ class StepProof(msgspec.Struct, frozen=True, omit_defaults=True):
     left: dict[str, int] = {}
     unlike: tuple[str, ...] = ()
     added: dict[str, int] = {}
+    built: int = 0
     stopped: str | None = None
     absent: str | None = None
 
@@ -173,6 +176,8 @@ def _step(step: TracedStep, reply: WorkerReply, target_name: str) -> StepProof:
     if step.error is None:
         unlike += [f"{name} was not placed" for name in compared.only_in_graph]
     unlike += [f"{name} is not in the graph" for name in compared.only_in_trace]
+    built, moved = _added(graph, target, step)
+    unlike += moved if step.error is None else []
     left = [p for p in compared.placements if p.evidence == "predicted"]
     verdicts = Counter(placement.verdict for placement in compared.placements)
     return StepProof(
@@ -182,8 +187,30 @@ def _step(step: TracedStep, reply: WorkerReply, target_name: str) -> StepProof:
         left=dict(Counter(f"{p.verdict}: {p.reason.code}" for p in left)),
         unlike=tuple(unlike),
         added=dict(compared.added),
+        built=built,
         stopped=step.error,
     )
+
+
+def _added(graph: ModelGraph, target: Target, step: TracedStep) -> tuple[int, list[str]]:
+    """How many nodes were added to the graph as TensorFlow does, and which are placed otherwise.
+
+    Many share a name without its counter, so those of a name are compared together.
+    """
+    placed = place(graph, target)
+    ours = Counter(
+        (node.placed_as, node.op_type, str(placed[node.id].device))
+        for node in graph.added
+        if node.op_type != "NoOp"
+    )
+    names = {(name, op) for name, op, _ in ours}
+    theirs = Counter(
+        (name, entry.op, entry.device.partition(":")[0])
+        for entry in step.placements
+        if ((name := without_counters(entry.name)), entry.op) in names
+    )
+    moved = [f"{name} ({op}) is on {where}" for name, op, where in theirs - ours]
+    return ours.total(), moved + [f"{name} ({op}) is not on {at}" for name, op, at in ours - theirs]
 
 
 def recorded() -> list[Record]:

@@ -121,21 +121,23 @@ def _observed(
     executed: bool,
 ) -> tuple[tuple[Placement, ...], tuple[Disagreement, ...]]:
     observed, disagreements = [], []
+    alike = _predicted_alike(graph, placements, device_type)
     for op, placement in zip(graph.ops, placements, strict=True):
-        devices = {
-            device.partition(":")[0]
-            for device in traced.get((op.placed_as or op.id, op.op_type), ())
-        }
+        key = (op.placed_as or op.id, op.op_type)
+        found = Counter(device.partition(":")[0] for device in traced.get(key, ()))
         refuted = executed and placement.reason.code in _REFUTED_BY_A_RUN
         if (
-            len(devices) != 1
+            not found
             or placement.verdict == "unknown"
             or (placement.verdict == "fails" and not refuted)
+            # Bodies that are placed on their own share names: which is whose only the sums tell.
+            or (len(found) > 1 and found != alike[key])
         ):
             observed.append(placement)
             continue
-        device = devices.pop()
-        if device == {"cpu": "CPU", "fails": "none"}.get(placement.verdict, device_type):
+        expected = _device(placement, device_type)
+        device = expected if expected in found else next(iter(found))
+        if device == expected:
             observed.append(msgspec.structs.replace(placement, evidence=evidence))
             continue
         verdict: Verdict = "cpu" if device == "CPU" else "accelerator"
@@ -144,3 +146,17 @@ def _observed(
         observed.append(traced_on)
         disagreements.append(Disagreement(placement, traced_on))
     return tuple(observed), tuple(disagreements)
+
+
+def _predicted_alike(
+    graph: ModelGraph, placements: tuple[Placement, ...], device_type: str
+) -> dict[tuple[str, str], Counter[str]]:
+    """How many ops of each name and type are predicted on each device."""
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for op, placement in zip(graph.ops, placements, strict=True):
+        found[op.placed_as or op.id, op.op_type][_device(placement, device_type)] += 1
+    return found
+
+
+def _device(placement: Placement, device_type: str) -> str:
+    return {"cpu": "CPU", "fails": "none"}.get(placement.verdict, device_type)
