@@ -1,7 +1,8 @@
 """What TensorFlow places and its partitioner sends in the steps of fixtures, on an emulated device.
 
-``python partition_sends.py FOLDER TARGET BATCH FILE...`` writes a `Partitioned` for each file into
-FOLDER, as soon as it is there, or in its place, as ``NAME.error``, why there is none.
+``python partition_sends.py FOLDER TARGET BATCH NAME...`` writes a `Partitioned` for each step of
+each fixture into FOLDER as soon as it is there, or in its place, as ``NAME.error``, why there is
+none.
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
 class Partitioned(msgspec.Struct, frozen=True):
     """One step: its graph before TensorFlow works on it, and what TensorFlow made of it."""
 
+    tensorflow: str
     graph: RawGraph
     nodes: tuple[Placed, ...]
     sends: tuple[Sent, ...]
 
 
 def partitioned(function: Any, batch: int) -> Partitioned:
+    import tensorflow as tf
     from tensorflow.python.eager import context
 
     from opcheck.worker.accelerated import variables_there
@@ -66,6 +69,7 @@ def partitioned(function: Any, batch: int) -> Partitioned:
     # Eager ops leave graphs of their own; bodies that are placed on their own leave none.
     step = max(metadata.function_graphs, key=lambda f: sum(len(g.node) for g in f.partition_graphs))
     return Partitioned(
+        tf.version.VERSION,
         raw_graph(concrete, batch, moved=variables_there()),
         tuple(
             Placed(_COUNTER.sub("", node.name), node.op, node.device.rpartition("device:")[2])
@@ -104,7 +108,7 @@ def _is_control(node: Any) -> bool:
     return bool(empty and node.attr["dtype"].type == 1 and _COUNTED.search(node.name))
 
 
-def main(out: Path, target: str, batch: int, files: Iterable[str]) -> None:
+def main(out: Path, target: str, batch: int, names: Iterable[str]) -> None:
     import keras
     import tensorflow as tf
 
@@ -120,11 +124,10 @@ def main(out: Path, target: str, batch: int, files: Iterable[str]) -> None:
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     sys.path.append(str(FIXTURES))
 
-    def steps(file: str) -> dict[str, Any]:
-        custom = ("custom_layers",) if Path(file).name.startswith(_CUSTOM) else ()
-        request = WorkerRequest(
-            read(file), ("inference", "training"), True, custom, batch_size=batch
-        )
+    def steps(name: str) -> dict[str, Any]:
+        custom = ("custom_layers",) if name.startswith(_CUSTOM) else ()
+        source = read(str(FIXTURES / name))
+        request = WorkerRequest(source, ("inference", "training"), True, custom, batch_size=batch)
         if request.source.architecture is None:
             return dict(graph_steps(request))
         try:
@@ -135,14 +138,14 @@ def main(out: Path, target: str, batch: int, files: Iterable[str]) -> None:
             return dict(graph_steps(request))
         return {"inference": inference_step(built), "training": training_step(built)}
 
-    for file in files:
-        path = out / f"{Path(file).name}.json"
+    for name in names:
         try:
-            found = {name: partitioned(step, batch) for name, step in steps(file).items()}
-            path.with_suffix(".part").write_bytes(msgspec.json.encode(found))
-            path.with_suffix(".part").replace(path)
+            found = {step: partitioned(made, batch) for step, made in steps(name).items()}
+            part = out / f"{name}.part"
+            part.write_bytes(msgspec.json.encode(found))
+            part.replace(out / f"{name}.json")
         except Exception as error:
-            path.with_suffix(".error").write_text(f"{type(error).__name__}: {error}")
+            (out / f"{name}.error").write_text(f"{type(error).__name__}: {error}")
         keras.backend.clear_session()
 
 

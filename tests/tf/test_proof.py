@@ -13,7 +13,7 @@ from .proof import Record, fixtures, recorded
 TARGETS = {"metal@1.2.0", "metal@1.2.0,macos=12", "metal@1.0.1", "directml@0.4.0"}
 # Models that no Keras of ours can open, and why not; other files hold no model.
 NOWHERE = {
-    "experimental_sequence-k2.4.h5": "SequenceFeatures goes by feature columns, which are not in it",
+    "experimental_sequence-k2.4.h5": "its feature columns are not in the file",
     "functional_ops-k3.15.h5": "Keras 3 cannot read operations from HDF5",
 }
 # Where a step stops on the real device as well, and what then cannot be compared.
