@@ -180,7 +180,9 @@ def _judge(
         )
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, gaps, costs.step, costs.flows), step, compared)
+    return build.result(
+        subject(placed, gaps, costs.step, costs.flows, step.optimizer), step, compared
+    )
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
