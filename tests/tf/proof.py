@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ RECORD = HERE / "proof.json"
 BATCH_SIZE = 2
 # Whose classes are in fixtures/custom_layers.py.
 _CUSTOM = ("custom", "lambda", "subclassed")
+_PLACE = re.compile(r"\S*/fixtures/")  # of this machine
 _ANSWERS = ("reply.json", "failure.json", "crash")
 
 
@@ -101,7 +103,7 @@ def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, 
         try:
             request = _request(name, target)
         except OpcheckError as error:
-            yield name, FixtureProof(refused=error.message)
+            yield name, FixtureProof(refused=_PLACE.sub("", error.message))
             continue
         (private / "request.json").write_bytes(msgspec.json.encode(request))
         waiting.append(name)
@@ -149,7 +151,7 @@ def _result(folder: Path, target: str) -> FixtureProof:
     except OpcheckError as error:
         crash = folder / "crash"
         said = crash.read_text().splitlines()[-1] if crash.exists() else error.message
-        return FixtureProof(refused=said.replace(f"{FIXTURES}{os.sep}", ""))
+        return FixtureProof(refused=_PLACE.sub("", said))
     return FixtureProof({step.step: _step(step, reply, target) for step in reply.steps})
 
 
@@ -220,6 +222,7 @@ def recorded() -> list[Record]:
 def write(record: Record) -> None:
     """Into the file that the other targets' records are in."""
     others = [r for r in recorded() if _key(r) != _key(record)]
+    record = msgspec.structs.replace(record, fixtures=dict(sorted(record.fixtures.items())))
     records = sorted([*others, record], key=_key)
     text = msgspec.json.format(msgspec.json.encode(records), indent=1)
     RECORD.write_bytes(text + b"\n")
@@ -233,7 +236,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     parser.add_argument("--fixtures", nargs="+", metavar="NAME", help="only these")
-    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    parser.add_argument("--record", action="store_true", help=f"write to {RECORD.name}")
     parser.add_argument("--traces", type=Path, metavar="FOLDER", help="keep the answers there")
     arguments = parser.parse_args()
     wrong = 0
@@ -256,8 +259,11 @@ def main() -> int:
         if arguments.record:
             tensorflow = version("tensorflow-cpu")
             today = datetime.date.today().isoformat()
-            ordered = dict(sorted(found.items()))
-            write(Record(tensorflow, version("keras"), target, today, ordered))
+            record = Record(tensorflow, version("keras"), target, today, found)
+            if arguments.fixtures:  # what is known of the others stays
+                known = next((r.fixtures for r in recorded() if _key(r) == _key(record)), {})
+                record = msgspec.structs.replace(record, fixtures={**known, **found})
+            write(record)
     return 1 if wrong else 0
 
 
