@@ -65,6 +65,16 @@ APPLICATIONS = [
     )
 ]
 
+# The targets that every fixture is run on, each beside its own TensorFlow or the nearest one here.
+PROOF = [
+    nox.param(python, tensorflow, targets, id=tensorflow)
+    for python, tensorflow, targets in (
+        ("3.10", "2.10", "directml@0.4.0"),
+        ("3.11", "2.15", "metal@1.0.1"),
+        ("3.11", "2.18", "metal@1.2.0 metal@1.2.0,macos=12"),
+    )
+]
+
 
 @nox.session(python="3.11", allow_parallel=True)
 def lint(session: nox.Session) -> None:
@@ -99,6 +109,22 @@ def applications(session: nox.Session, tensorflow: str, targets: str) -> None:
     """All of keras.applications on emulated devices: hours. `-- --models NAME...` for some."""
     _install_beside(session, tensorflow, "--editable", ".[test]")
     session.run("python", "tests/tf/applications.py", *targets.split(), *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("python,tensorflow,targets", PROOF)
+def proof(session: nox.Session, tensorflow: str, targets: str) -> None:
+    """Every fixture on emulated devices, op by op; a quarter of an hour a target. `-- --record`."""
+    _install_beside(session, tensorflow, "--editable", ".[test]")
+    session.run("python", "tests/tf/proof.py", *targets.split(), *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("python,tensorflow,targets", [PROOF[0], PROOF[2]])
+def copies(session: nox.Session, tensorflow: str, targets: str) -> None:
+    """Copies between the memories against TensorFlow's partitioner, as long. `-- --record`."""
+    _install_beside(session, tensorflow, "--editable", ".[test]")
+    session.run("python", "-m", "tests.tf.copies", targets.split()[0], *session.posargs)
 
 
 @nox.session(python=list(PYTHONS), allow_parallel=True)

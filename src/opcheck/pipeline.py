@@ -157,9 +157,10 @@ def _judge(
     raw = step.graph if target.device_type == "GPU" else step.executed_graph or step.graph
     ops = graph.flatten(raw, name=step.step, layers=layers, device_type=target.device_type)
     opaque = {what.layer: what.message for what in reply.replaced if what.layer is not None}
-    placements = placement.predict(
+    predicted = placement.predict_all(
         ops, target, opaque=opaque, soft_placement=options.soft_placement
     )
+    placements = predicted.ops
     gaps = ops.notes + _replaced(step, reply) + _unseen(ops, opaque)
     compared = None
     if options.evidence != "predicted":
@@ -170,7 +171,7 @@ def _judge(
                 hint="Use --evidence predicted.",
             )
         placements, compared, gaps = traced.placements, traced.compared, gaps + traced.gaps
-    costs = cost.assess(ops, placements, batch=step.batch_size)
+    costs = cost.assess(ops, placements, predicted.added, batch=step.batch_size)
     if reply.environment.emulated is not None:
         measured = cost.measured(ops, costs.ops, step.times, "CPU")
         costs = msgspec.structs.replace(costs, ops=measured)
@@ -181,7 +182,9 @@ def _judge(
         )
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(subject(placed, gaps, costs.step, costs.flows), step, compared)
+    return build.result(
+        subject(placed, gaps, costs.step, costs.flows, step.optimizer), step, compared
+    )
 
 
 def _unseen(ops: graph.ModelGraph, opaque: Mapping[str, str]) -> tuple[str, ...]:

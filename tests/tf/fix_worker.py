@@ -33,8 +33,8 @@ keras, layers = API.module, API.module.layers
 THREE = API.major >= 3
 
 
-def model(shape: tuple[int, ...], *stack: Any) -> Any:
-    x = inputs = keras.Input(shape)
+def model(shape: tuple[int, ...], *stack: Any, dtype: str = "float32") -> Any:
+    x = inputs = keras.Input(shape, dtype=dtype)
     for layer in stack:
         x = layer(x)
     return keras.Model(inputs, x)
@@ -98,6 +98,19 @@ CASES: dict[str, Callable[[], Any]] = {
         (6, 4), layers.RNN(layers.LSTMCell(5), return_sequences=True), layers.RNN(layers.GRUCell(3))
     ),
     "recurrent-fused unrolled": lambda: model((6, 4), layers.Dense(4), layers.LSTM(5, unroll=True)),
+    "float32": lambda: model(
+        (6, 4),
+        *(
+            layers.Conv1D(5, 3, activation="relu", dtype="float64"),
+            layers.BatchNormalization(dtype="float64"),
+            layers.Flatten(dtype="float64"),
+            layers.Dense(3, activation="softmax", dtype="float64"),
+        ),
+        dtype="float64",
+    ),
+    "float32 and more": lambda: model(
+        (5,), layers.Dense(6, activation="elu", dtype="float64"), dtype="float64"
+    ),
     "nothing to do": lambda: model((5,), layers.Dense(8, activation="relu")),
 }
 if THREE:
@@ -111,7 +124,8 @@ if THREE:
 def randomized(built: Any) -> Any:
     """No weight is where its initializer puts it: biases are zero there."""
     for n, variable in enumerate(built.weights):
-        variable.assign(tf.random.stateless_normal(variable.shape, (n, 7), stddev=0.5))
+        numbers = tf.random.stateless_normal(variable.shape, (n, 7), stddev=0.5)
+        variable.assign(tf.cast(numbers, variable.dtype))
     return built
 
 

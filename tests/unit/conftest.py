@@ -39,7 +39,7 @@ def make_target(plugin: str) -> Target:
         else (
             *("BatchMatMulV2", "MatMul", "Transpose", "Softmax", "Reshape", "Conv2D"),
             *("Relu", "Exp", "Neg", "Mul", "Abs", "Log1p", "StridedSlice", "ConcatV2"),
-            *(("CudnnRNNV3", "ResourceApplyAdam") if metal else ()),
+            *(("CudnnRNNV3", "ResourceApplyAdam", "ResourceApplyKerasMomentum") if metal else ()),
         )
     )
     return Target(
@@ -220,7 +220,7 @@ def make_report(fail_on: str = "error") -> Report:
         return Subject(source, reply.layers, ENVIRONMENT, target, step.step, ops, gaps, *costs)
 
     def compared(ops: tuple[PlacedOp, ...]) -> ReconcileResult:
-        return ReconcileResult(tuple(op.placement for op in ops), len(ops), 0, (), ())
+        return ReconcileResult(tuple(op.placement for op in ops), len(ops), (), (), ())
 
     results = [
         build.result(subject(metal, inference, forward_ops("metal")), inference, None),
@@ -248,7 +248,7 @@ def make_report(fail_on: str = "error") -> Report:
                 ),
             ),
             inference,
-            ReconcileResult((), 12, 0, ("rank",), (), (RANK_DIFFERS,)),
+            ReconcileResult((), 12, (), ("rank",), (), (RANK_DIFFERS,)),
         ),
         build.result(
             subject(directml, failed, (), (failed.error or "",)),
@@ -275,7 +275,7 @@ def make_clean_report() -> Report:
     )
     ops, *costs = costed(ops)
     subject = Subject(source, layers, ENVIRONMENT, target, "training", ops, (), *costs)
-    compared = ReconcileResult(tuple(op.placement for op in ops), len(ops), 0, (), ())
+    compared = ReconcileResult(tuple(op.placement for op in ops), len(ops), (), (), ())
     report = build.report(source, reply, (target,), [build.result(subject, step, compared)])
     return judged(report, "error")
 

@@ -18,8 +18,8 @@ def layer_flows(graph: ModelGraph, copies: Iterable[tuple[Crossing, int]]) -> tu
     data = dict.fromkeys(_data(graph, layer_of))
     crossed: defaultdict[_Pair, list[tuple[int, int | None]]] = defaultdict(list)
     for copy, times in copies:
-        source = layer_of.get(copy.source)
-        for target in dict.fromkeys(layer_of[reader] for reader in copy.readers):
+        source = layer_of.get(copy.makers[0]) if copy.makers else None
+        for target in dict.fromkeys(layer_of[user] for user in copy.users) or (source,):
             crossed[source, target].append((times, copy.bytes))
     return tuple(
         LayerFlow(

@@ -32,16 +32,23 @@ class StepCosts(msgspec.Struct, frozen=True):
     flows: tuple[LayerFlow, ...]
 
 
-def assess(graph: ModelGraph, placements: Sequence[Placement], *, batch: int) -> StepCosts:
+def assess(
+    graph: ModelGraph,
+    placements: Sequence[Placement],
+    added: Sequence[Placement] = (),
+    *,
+    batch: int,
+) -> StepCosts:
     """Count what ``graph`` costs where ``placements``, those of ``graph.ops`` in order, put it.
 
-    ``batch`` is the batch size its shapes were made for.
+    ``added`` are the placements of ``graph.added``; ``batch`` is the batch size its shapes were
+    made for.
     """
-    runs = {op.id: _runs(op, graph) if op.loops else 1 for op in graph.ops}
-    copies = [(copy, _times(copy, runs)) for copy in crossings(graph, placements)]
+    runs = {op.id: _runs(op, graph) if op.loops else 1 for op in graph.nodes.values()}
+    copies = [(copy, _times(copy, runs)) for copy in crossings(graph, placements, added)]
     touching: dict[str, list[tuple[Crossing, int]]] = defaultdict(list)
     for copy, times in copies:
-        for op_id in {copy.source, *copy.readers}:
+        for op_id in {*copy.makers, *copy.users}:
             touching[op_id].append((copy, times))
     costs = tuple(
         op_cost(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class OpCost(msgspec.Struct, frozen=True, kw_only=True):
+class OpCost(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One execution of one op, at the step's batch size.
 
     ``flops``: arithmetic operations, a multiply-add as two; 0 for an op that only moves data.

@@ -40,7 +40,7 @@ def _changed(reply: FixReply, style: Style) -> list[str]:
 def _numbers(reply: FixReply, style: Style) -> list[str]:
     text = (
         f"Outputs of both files on random input differ by at most {reply.absolute:.2g} "
-        f"({reply.relative:.2g} of the largest number). The weights are the same."
+        f"({reply.relative:.2g} of the largest number). The weights are kept."
     )
     lines = paragraph(text, width=style.width)
     for note in reply.notes:

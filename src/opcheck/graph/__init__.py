@@ -5,6 +5,7 @@ from opcheck.graph.model import ModelGraph
 from opcheck.graph.signature import ArgDef, OpSignature
 from opcheck.graph.types import (
     ARGUMENT,
+    ARGUMENTS_ON_HOST,
     AttrValue,
     Edge,
     LayerKind,
@@ -17,6 +18,7 @@ from opcheck.graph.types import (
 
 __all__ = [
     "ARGUMENT",
+    "ARGUMENTS_ON_HOST",
     "ArgDef",
     "AttrValue",
     "Edge",

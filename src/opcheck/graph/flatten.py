@@ -9,18 +9,15 @@ those names without the counters (``/_N``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from opcheck.graph.attribution import attribute
+from opcheck.graph.frames import BRANCHES, CALLS, LOOPS, Frame, data_inputs
+from opcheck.graph.lowering import lower
 from opcheck.graph.model import ModelGraph
 from opcheck.graph.raw import RawFunction, RawGraph, RawNode
 from opcheck.graph.signature import ArgDef
-from opcheck.graph.types import ARGUMENT, AttrValue, Edge, LayerNode, OpNode, Role, TensorSpec
-
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_LOOPS = frozenset({"While", "StatelessWhile"})
-_BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
+from opcheck.graph.types import ARGUMENT, AttrValue, Edge, LayerNode, OpNode, TensorSpec
 
 
 def flatten(
@@ -39,26 +36,6 @@ def depends_on_device(raw: RawGraph) -> bool:
     return any(function.api_implements for function in raw.functions)
 
 
-@dataclass(eq=False)
-class _Frame:
-    """One instance of a function body: where its arguments come from, and what calls it."""
-
-    function: RawFunction
-    prefix: str
-    layer: str | None
-    role: Role | None
-    placed_prefix: str = ""
-    own_graph: bool = False
-    loops: tuple[str, ...] = ()
-    sources: list[list[tuple[_Frame, str]]] = field(default_factory=list)
-    control: list[tuple[_Frame, str]] = field(default_factory=list)
-    callees: dict[str, list[_Frame]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.nodes = {node.name: node for node in self.function.nodes}
-        self.argument = {name: i for i, name in enumerate(self.function.arguments)}
-
-
 class _Flattener:
     def __init__(self, raw: RawGraph, device_type: str) -> None:
         self._raw = raw
@@ -69,19 +46,19 @@ class _Flattener:
             for f in raw.functions
             if f.api_implements and f.api_preferred_device == device_type
         }
-        self._frames: list[_Frame] = []
+        self._frames: list[Frame] = []
         self._notes: list[str] = list(raw.notes)
         self._trips: dict[str, int] = {}
 
     def graph(self, name: str, layers: tuple[LayerNode, ...]) -> ModelGraph:
-        main = _Frame(self._raw.main, "", None, None)
+        main = Frame(self._raw.main, "")
         self._enter(main, frozenset())
         live = self._live(main)
         ops: list[OpNode] = []
         edges: list[Edge] = []
         for frame in self._frames:
             for node in frame.function.nodes:
-                if self._is_op(frame, node):
+                if frame.is_op(node):
                     op = self._op(frame, node, live=(frame, node.name) in live)
                     ops.append(op)
                     edges.extend(self._edges(frame, node, op.id))
@@ -99,11 +76,12 @@ class _Flattener:
                 for name in frame.argument
             ),
             trips=MappingProxyType(self._trips),
+            lowered=lower(main, {op.id: op for op in ops}) if main.callees else None,
         )
 
     # -- frames ---------------------------------------------------------------------------------
 
-    def _enter(self, frame: _Frame, calling: frozenset[str]) -> None:
+    def _enter(self, frame: Frame, calling: frozenset[str]) -> None:
         """Add ``frame`` and, below it, one frame for every function body it calls."""
         self._frames.append(frame)
         for node in frame.function.nodes:
@@ -117,12 +95,12 @@ class _Flattener:
                 frame.callees.setdefault(node.name, []).append(callee)
                 self._enter(callee, calling | {name})
 
-    def _callees(self, frame: _Frame, node: RawNode) -> Iterator[_Frame]:
+    def _callees(self, frame: Frame, node: RawNode) -> Iterator[Frame]:
         bodies = dict(node.functions)
-        data = [(frame, ref) for ref in node.inputs if not ref.startswith("^")]
+        data = [(frame, ref) for ref in data_inputs(node)]
         if dict(node.attrs).get("_XlaMustCompile") is True:
             return  # one XLA cluster: placed and compiled as a whole
-        if node.op in _CALLS:
+        if node.op in CALLS:
             function = self._function(frame, node, bodies["f"][0])
             if function is not None:
                 implements = (function.api_implements, function.api_part)
@@ -130,27 +108,27 @@ class _Flattener:
                 yield self._frame(
                     frame, node, chosen, "", data, own_graph=bool(function.api_implements)
                 )
-        elif node.op in _LOOPS:
+        elif node.op in LOOPS:
             yield from self._loop(frame, node, bodies, data)
-        elif node.op in _BRANCHES:
+        elif node.op in BRANCHES:
             named = {"then_branch": "then", "else_branch": "else"}
             for attribute, branches in node.functions:
                 for index, branch in enumerate(branches):
                     function = self._function(frame, node, branch)
                     part = named.get(attribute, f"branch_{index}")
                     if function is not None:
-                        yield self._frame(frame, node, function, f"{part}/", data[1:])
+                        yield self._frame(frame, node, function, part, data[1:])
         else:
             names = ", ".join(sorted({n for _, names in node.functions for n in names}))
             self._notes.append(f"{node.op} {node.name} runs {names} itself; it was not walked.")
 
     def _loop(
         self,
-        frame: _Frame,
+        frame: Frame,
         node: RawNode,
         bodies: Mapping[str, tuple[str, ...]],
-        data: list[tuple[_Frame, str]],
-    ) -> list[_Frame]:
+        data: list[tuple[Frame, str]],
+    ) -> list[Frame]:
         """Condition and body: an argument is what came in, or what the body left last time."""
         if node.trips is not None:
             self._trips[frame.prefix + node.name] = node.trips
@@ -158,7 +136,7 @@ class _Flattener:
         for part in ("cond", "body"):
             function = self._function(frame, node, bodies[part][0])
             if function is not None:
-                parts[part] = self._frame(frame, node, function, f"{part}/", data)
+                parts[part] = self._frame(frame, node, function, part, data)
         if "body" in parts:
             body = parts["body"]
             for callee in parts.values():
@@ -166,7 +144,7 @@ class _Flattener:
                     sources.append((body, result))
         return list(parts.values())
 
-    def _function(self, frame: _Frame, node: RawNode, name: str) -> RawFunction | None:
+    def _function(self, frame: Frame, node: RawNode, name: str) -> RawFunction | None:
         found = self._functions.get(name)
         if found is None:
             where = f"{frame.prefix}{node.name}"
@@ -175,37 +153,40 @@ class _Flattener:
 
     def _frame(
         self,
-        frame: _Frame,
+        frame: Frame,
         node: RawNode,
         function: RawFunction,
         part: str,
-        data: list[tuple[_Frame, str]],
+        data: list[tuple[Frame, str]],
         *,
         own_graph: bool = False,
-    ) -> _Frame:
-        below = f"{node.name}/{part}"
-        loop = (frame.prefix + node.name,) if node.op in _LOOPS else ()
-        return _Frame(
+    ) -> Frame:
+        below = f"{node.name}/{part}/" if part else f"{node.name}/"
+        loop = (frame.prefix + node.name,) if node.op in LOOPS else ()
+        return Frame(
             function=function,
             prefix=frame.prefix + below,
+            caller=frame,
+            call=node,
+            part=part,
             layer=node.layer or frame.layer,
             role=node.role or frame.role,
+            device=node.device or frame.device,
             placed_prefix="" if own_graph else frame.placed_prefix + below,
             own_graph=own_graph,
             loops=frame.loops + loop,
             sources=[[source] for source in data],
-            control=[(frame, ref[1:]) for ref in node.inputs if ref.startswith("^")],
         )
 
     # -- data flow ------------------------------------------------------------------------------
 
-    def _resolve(self, frame: _Frame, ref: str) -> dict[tuple[_Frame, str], bool]:
+    def _resolve(self, frame: Frame, ref: str) -> dict[tuple[Frame, str], bool]:
         """The op outputs (or step arguments) a reference stands for, through calls and loops.
 
         The value says whether it comes from the last round of a loop that ``frame`` is in.
         """
-        found: dict[tuple[_Frame, str], bool] = {}
-        seen: set[tuple[_Frame, str]] = set()
+        found: dict[tuple[Frame, str], bool] = {}
+        seen: set[tuple[Frame, str]] = set()
         todo = [(frame, ref, False)]
         while todo:
             here, reference, back = todo.pop()
@@ -224,14 +205,14 @@ class _Flattener:
                 found[here, reference] = back
         return found
 
-    def _argument_sources(self, frame: _Frame, index: int) -> list[tuple[_Frame, str]]:
+    def _argument_sources(self, frame: Frame, index: int) -> list[tuple[Frame, str]]:
         return frame.sources[index] if index < len(frame.sources) else []
 
-    def _results(self, frame: _Frame, node: RawNode, index: int) -> list[tuple[_Frame, str]]:
+    def _results(self, frame: Frame, node: RawNode, index: int) -> list[tuple[Frame, str]]:
         callees = frame.callees[node.name]
-        if node.op in _LOOPS:  # what the body leaves, or what came in if it never ran
-            callees = [c for c in callees if c.prefix.endswith("/body/")]
-            data = [ref for ref in node.inputs if not ref.startswith("^")]
+        if node.op in LOOPS:  # what the body leaves, or what came in if it never ran
+            callees = [c for c in callees if c.part == "body"]
+            data = data_inputs(node)
             initial = [(frame, data[index])] if index < len(data) else []
         else:
             initial = []
@@ -241,12 +222,12 @@ class _Flattener:
             if index < len(callee.function.results)
         ]
 
-    def _live(self, main: _Frame) -> set[tuple[_Frame, str]]:
+    def _live(self, main: Frame) -> set[tuple[Frame, str]]:
         """What the results and the nodes that must run depend on.
 
         The rest is placed with them and then pruned (by Grappler), so it never runs.
         """
-        live: set[tuple[_Frame, str]] = set()
+        live: set[tuple[Frame, str]] = set()
         todo = [(main, ref.rpartition(":")[0]) for ref in main.function.results]
         todo += [(main, name) for name in main.function.control_results]
         while todo:
@@ -267,14 +248,10 @@ class _Flattener:
 
     # -- ops ------------------------------------------------------------------------------------
 
-    def _is_op(self, frame: _Frame, node: RawNode) -> bool:
-        """Calls, loops and branches dissolve into their bodies; arguments are no ops."""
-        return node.name not in frame.callees and node.name not in frame.argument
-
-    def _op(self, frame: _Frame, node: RawNode, *, live: bool) -> OpNode:
+    def _op(self, frame: Frame, node: RawNode, *, live: bool) -> OpNode:
         op_id = frame.prefix + node.name
         signature = self._signatures.get(node.op)
-        data = [ref for ref in node.inputs if not ref.startswith("^")]
+        data = data_inputs(node)
         dtypes, attrs = dict(node.dtypes), dict(node.attrs)
         inputs = _names(signature.inputs if signature else (), dtypes, attrs, len(data))
         outputs = _names(signature.outputs if signature else (), dtypes, attrs, len(node.outputs))
@@ -293,20 +270,18 @@ class _Flattener:
             dtypes=node.dtypes,
             attrs=node.attrs,
             function=frame.function.name if frame.prefix else None,
-            device=node.device,
+            device=node.device or frame.device,
             placed_as=placed if (placed := frame.placed_prefix + node.name) != op_id else "",
             live=live,
             loops=frame.loops,
         )
 
-    def _spec(self, frame: _Frame, ref: str, name: str) -> TensorSpec:
-        node, _, index = ref.rpartition(":")
-        output = frame.nodes[node].outputs[int(index)]
-        return TensorSpec(name, output.dtype, output.shape)
+    def _spec(self, frame: Frame, ref: str, name: str) -> TensorSpec:
+        tensor = frame.tensor(ref)
+        return TensorSpec(name, tensor.dtype, tensor.shape)
 
-    def _edges(self, frame: _Frame, node: RawNode, op_id: str) -> Iterator[Edge]:
-        data = (ref for ref in node.inputs if not ref.startswith("^"))
-        for position, ref in enumerate(data):
+    def _edges(self, frame: Frame, node: RawNode, op_id: str) -> Iterator[Edge]:
+        for position, ref in enumerate(data_inputs(node)):
             for (source, reference), back in self._resolve(frame, ref).items():
                 name, _, index = reference.rpartition(":")
                 if name in source.argument:
@@ -318,7 +293,7 @@ class _Flattener:
                 for before in self._control(frame, ref[1:]):
                     yield Edge(before, -1, op_id, -1)
 
-    def _control(self, frame: _Frame, name: str) -> Iterator[str]:
+    def _control(self, frame: Frame, name: str) -> Iterator[str]:
         if name not in frame.callees:
             yield f"{frame.prefix}{name}"
             return

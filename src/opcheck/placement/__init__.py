@@ -1,6 +1,6 @@
 """Stage 3: an op graph on a target -> where each op runs, and why."""
 
-from opcheck.placement.predict import predict
+from opcheck.placement.predict import Prediction, predict, predict_all
 from opcheck.placement.reconcile import (
     Disagreement,
     ReconcileResult,
@@ -14,11 +14,13 @@ __all__ = [
     "Disagreement",
     "Evidence",
     "Placement",
+    "Prediction",
     "Reason",
     "ReconcileResult",
     "Traced",
     "Verdict",
     "predict",
+    "predict_all",
     "reconcile",
     "trace",
     "without_counters",

@@ -12,33 +12,29 @@ kernel for an op on the variable, TensorFlow refuses the whole step, soft placem
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
 from packaging.version import Version
 
-from opcheck.graph import ARGUMENT, Edge, ModelGraph, OpNode
+from opcheck.graph import ARGUMENT, ARGUMENTS_ON_HOST, Edge, ModelGraph, OpNode
 from opcheck.targets import KernelDef, Target
 
 CPU = "CPU"
 _METADATA = frozenset({"Shape", "Size", "Rank"})  # graph.cc: NC_METADATA
-_ALWAYS_ON_HOST = frozenset({"int32", "string"})  # tensors that eager TensorFlow keeps on the CPU
 _COLOCATION_ATTR = "_class"
 _COLOCATION_PREFIX = "loc:@"
 # placer.cc: MatchIdentityOperation. TensorFlow 2.15.1 does not have it, 2.18.1 does.
 _IDENTITY_FOLLOWS_SINCE = Version("2.16")
-# lower_if_op.cc colocates what leads into a branch with where it comes from.
-_BRANCH = re.compile(r"/(then|else|branch_\d+)/")
 
 _LABEL = "_kernel"  # the attribute that asks for a kernel by its label
 
 Kernels = Mapping[str, Mapping[str, KernelDef]]
-_Node = tuple[str, tuple[object, ...], tuple[object, ...]]  # all that decides which kernel matches
+Likeness = tuple[str, tuple[object, ...], tuple[tuple[str, object], ...]]
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """``device`` is the target's device type or ``CPU``, ``None`` when no device has a kernel.
 
     ``kernel`` is the one that runs there. ``pulled_by`` is the id of the colocated op that kept
@@ -56,56 +52,56 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
-    """Assign every op of ``graph``; keys are op ids."""
-    known: dict[_Node, dict[str, KernelDef]] = {}  # most nodes are like another
-    kernels = {op.id: _kernels(op, target, known) for op in graph.ops}
+    """Assign every op of ``graph`` and every node that TensorFlow adds; keys are ids."""
+    known: dict[Likeness, dict[str, KernelDef]] = {}  # most nodes are like another
+    kernels = {op.id: _kernels(op, target, known) for op in graph.nodes.values()}
     devices: dict[str, str | None] = {}
     device: str | None
     pulled: dict[str, str] = {}
     stranded: set[str] = set()
     asked: set[str] = set()
-    free: dict[str, Mapping[str, KernelDef]] = {}
+    free: dict[str, set[str]] = {}
+    named = f"device:{target.device_type}"
     for group in _groups(graph):
         members = {m for m in group if not m.startswith(ARGUMENT)}
         without = sorted(m for m in members if target.device_type not in kernels[m])
         if without and len(members) < len(group) and _lives_there(members, graph, target):
             stranded.update(without)
             without = []
-        pinned = [m for m in members if _asks_for_cpu(graph.by_id[m])]
+        placed = {m: graph.nodes[m].device for m in members}
+        pinned = any(_asks_for_cpu(graph.nodes[m]) for m in members)
         device = CPU if without or pinned else target.device_type
-        named = f"device:{target.device_type}"
-        if any(named in graph.by_id[m].device for m in members):
+        if any(named in wish for wish in placed.values()):
             asked |= members
         for op_id in members:
             devices[op_id] = device if device in kernels[op_id] else _first(kernels[op_id])
             if without and devices[op_id] == CPU and target.device_type in kernels[op_id]:
                 pulled[op_id] = without[0]
-        if len(group) == 1 and not any("device:" in graph.by_id[m].device for m in members):
-            free.update((m, kernels[m]) for m in members)
+        either = len(members) == len(group) and not without and not any(placed.values())
+        if either and all(CPU in kernels[m] for m in members):
+            free.update(dict.fromkeys(members, members))
     moved = _heuristics(graph, target, free, devices)
     return {
-        op.id: Assignment(
-            device := devices[op.id],
-            kernels[op.id].get(device) if device else None,
-            pulled.get(op.id),
-            op.id in moved,
-            op.id in stranded,
-            op.id in asked,
+        op_id: Assignment(
+            device := devices[op_id],
+            found.get(device) if device else None,
+            pulled.get(op_id),
+            op_id in moved,
+            op_id in stranded,
+            op_id in asked,
         )
-        for op in graph.ops
+        for op_id, found in kernels.items()
     }
 
 
 def _kernels(
-    op: OpNode, target: Target, known: dict[_Node, dict[str, KernelDef]]
+    op: OpNode, target: Target, known: dict[Likeness, dict[str, KernelDef]]
 ) -> dict[str, KernelDef]:
     """The kernel each device would run ``op`` with, the accelerator first."""
-    constrained = target.registry.constrained(op.op_type)
-    attrs = tuple(pair for pair in op.attrs if pair[0] in constrained or pair[0] == _LABEL)
-    node = (op.op_type, op.dtypes, attrs)
+    node = likeness(op, target)
     if node not in known:
         found = {}
-        values: dict[str, object] = {**dict(attrs), **dict(op.dtypes)}
+        values: dict[str, object] = {**dict(node[2]), **dict(op.dtypes)}
         label = str(values.get(_LABEL, ""))
         for device in (target.device_type, CPU):
             kernel = target.registry.match(op.op_type, device, values, label)
@@ -113,6 +109,13 @@ def _kernels(
                 found[device] = kernel
         known[node] = found
     return known[node]
+
+
+def likeness(op: OpNode, target: Target) -> Likeness:
+    """All of ``op`` that decides which kernel matches."""
+    constrained = target.registry.constrained(op.op_type)
+    attrs = tuple(pair for pair in op.attrs if pair[0] in constrained or pair[0] == _LABEL)
+    return op.op_type, op.dtypes, attrs
 
 
 def _first(kernels: Mapping[str, KernelDef]) -> str | None:
@@ -123,16 +126,14 @@ def _groups(graph: ModelGraph) -> Iterable[set[str]]:
     """Sets of colocated ops and resource arguments. Most ops are a group of their own."""
     from networkx.utils import UnionFind  # 0.1 s that `opcheck inspect` need not wait
 
-    union: UnionFind[str] = UnionFind(op.id for op in graph.ops)
-    for edge in graph.edges:
-        if edge.src_output < 0:
-            continue
-        spec = graph.by_id[edge.dst].inputs[edge.dst_input]
+    union: UnionFind[str] = UnionFind(graph.nodes)
+    for edge in graph.data:
+        spec = graph.nodes[edge.dst].inputs[edge.dst_input]
         if spec.dtype == "resource" or spec.dtype.endswith("_ref"):
             union.union(edge.src, edge.dst)
-    for op in graph.ops:
+    for op in graph.nodes.values():
         for name in _colocated_with(op):
-            other = _in_scope(name, op, graph)
+            other = _in_scope(name, op, graph) if op.id in graph.by_id else name
             if other is not None:
                 union.union(op.id, other)
     for members in union.to_sets():
@@ -161,7 +162,7 @@ def _in_scope(name: str, op: OpNode, graph: ModelGraph) -> str | None:
 def _lives_there(members: set[str], graph: ModelGraph, target: Target) -> bool:
     """Whether the variables of a group were created on the accelerator: where VarHandleOp can."""
     for member in members:
-        op = graph.by_id[member]
+        op = graph.nodes[member]
         if op.op_type.startswith("Resource") or op.op_type.endswith("VariableOp"):
             types = dict(op.dtypes)
             attrs: dict[str, object] = {"dtype": types.get("dtype", types.get("T", ""))}
@@ -176,69 +177,84 @@ def _asks_for_cpu(op: OpNode) -> bool:
 
 
 def _heuristics(
-    graph: ModelGraph, target: Target, free: Kernels, devices: dict[str, str | None]
+    graph: ModelGraph,
+    target: Target,
+    free: Mapping[str, set[str]],
+    devices: dict[str, str | None],
 ) -> set[str]:
     """Move ops to their inputs or consumers where the placer does; returns whom they moved.
 
-    ``free`` are the ops that may be moved, with their kernels. Between a function body and what is
-    outside stand nodes that inlining and lowering put there (Identity, Enter, Switch, ...): not the
-    ops beyond them, but these are the neighbours.
+    ``free`` has, for each op that could be on either device, all that must be there with it: they
+    are until the first of them is settled. The placer settles one op after the other, so it cannot
+    follow one that comes later.
     """
-    before: dict[str, list[Edge]] = defaultdict(list)
+    first: dict[str, Edge] = {}
+    entering: Counter[str] = Counter()
     after: dict[str, list[Edge]] = defaultdict(list)
-    for edge in graph.edges:
-        before[edge.dst].append(edge)
+    control = (edge for edge in graph.edges if edge.src_output < 0)
+    for edge in (*graph.data, *control):
+        if edge.dst_input == 0:
+            first.setdefault(edge.dst, edge)
+        entering[edge.dst] += 1
         after[edge.src].append(edge)
-    identity_follows = Version(target.tensorflow) >= _IDENTITY_FOLLOWS_SINCE
+    follows_identity = Version(target.tensorflow) >= _IDENTITY_FOLLOWS_SINCE
+    apart = _graph_of(graph)
+    settled: set[str] = set()
     moved: set[str] = set()
 
-    position = {op.id: index for index, op in enumerate(graph.ops)}
-
-    def crosses(edge: Edge) -> bool:
-        """Also round a loop: within a body, what comes first is made first."""
-        other = graph.by_id[edge.src].function != graph.by_id[edge.dst].function
-        return other or position[edge.src] > position[edge.dst]
-
     def boundary(dtype: str) -> str:
+        """Where an argument of a body is that is placed on its own."""
         there = target.registry.match("Identity", target.device_type, {"T": dtype})
         return target.device_type if there is not None else CPU
 
-    def move(op: OpNode, device: str | None) -> None:
-        if device in free[op.id] and device != devices[op.id]:
-            devices[op.id] = device
-            moved.add(op.id)
+    def settle(op: OpNode, device: str | None) -> None:
+        group = free.get(op.id, set())
+        if device != devices[op.id] and device is not None and settled.isdisjoint(group):
+            devices.update(dict.fromkeys(group, device))
+            moved.update(group)
+        settled.add(op.id)
 
     def source(op: OpNode) -> str | None:
-        """Where the first input is, None while that is not decided."""
-        edge = next((e for e in before[op.id] if e.dst_input == 0), None)
+        """Where the first input is, None while that is not settled."""
+        edge = first.get(op.id)
         if edge is None:
             return None
         dtype = op.inputs[0].dtype
         if edge.src.startswith(ARGUMENT):
-            return CPU if dtype in _ALWAYS_ON_HOST else target.device_type
-        if crosses(edge) and not _BRANCH.search(op.id):
+            return CPU if dtype in ARGUMENTS_ON_HOST else target.device_type
+        if apart.get(edge.src) != apart.get(op.id):
             return boundary(dtype)
-        return None if _is_generator(graph.by_id[edge.src]) else devices[edge.src]
+        return devices[edge.src] if edge.src in settled else None
 
     def is_lone_identity(op: OpNode) -> bool:
-        if op.op_type != "Identity" or op.device or len(before[op.id]) != 1:
+        if op.op_type != "Identity" or op.device or entering[op.id] != 1:
             return False
-        out = after[op.id]
-        outside = any(crosses(edge) for edge in out)
-        return len([edge for edge in out if not crosses(edge)]) + outside <= 1
+        return len(after[op.id]) <= 1  # a result of the step has none here
 
-    for op in graph.ops:
-        if op.id in free and (
-            op.op_type in _METADATA or (identity_follows and is_lone_identity(op))
-        ):
-            move(op, source(op))
-    for op in graph.ops:
-        if op.id in free and _is_generator(op):
-            dtype = op.outputs[0].dtype
-            where = {boundary(dtype) if crosses(e) else devices[e.dst] for e in after[op.id]}
-            if len(where) == 1:
-                move(op, where.pop())
+    generators = []
+    for op in graph.nodes.values():
+        if _is_generator(op):
+            generators.append(op)
+        elif op.op_type in _METADATA or (follows_identity and is_lone_identity(op)):
+            settle(op, source(op))
+        else:
+            settled.add(op.id)
+    for op in generators:
+        dtype = op.outputs[0].dtype
+        where = {
+            devices[e.dst] if apart.get(e.dst) == apart.get(op.id) else boundary(dtype)
+            for e in after[op.id]
+        }
+        settle(op, where.pop() if len(where) == 1 else None)
     return moved
+
+
+def _graph_of(graph: ModelGraph) -> dict[str, int]:
+    """Which nodes are of a body that is placed on its own, and of which."""
+    if graph.lowered is None:
+        return {}
+    bodies = enumerate(graph.lowered.graphs[1:])
+    return {name: index for index, names in bodies for name in names}
 
 
 def _is_generator(op: OpNode) -> bool:

@@ -6,15 +6,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from opcheck.graph import ModelGraph, OpNode
 from opcheck.placement import words
 from opcheck.placement.host import keeps_data_on_host
 from opcheck.placement.limits import Limit, limits
-from opcheck.placement.placer import CPU, Assignment, place
+from opcheck.placement.partition import partitioned
+from opcheck.placement.placer import CPU, Assignment, Likeness, likeness, place
 from opcheck.placement.types import Placement, Reason, Verdict
 from opcheck.targets import Target
 
 _XLA_CALL = "_XlaMustCompile"
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """A placement for each op of the graph, and for each node that TensorFlow adds to it."""
+
+    ops: tuple[Placement, ...]
+    added: tuple[Placement, ...] = ()
 
 
 def predict(
@@ -24,7 +34,18 @@ def predict(
     opaque: Mapping[str, str] = MappingProxyType({}),
     soft_placement: bool = True,
 ) -> tuple[Placement, ...]:
-    """One placement for each op of ``graph``, in its order.
+    """One placement for each op of ``graph``, in its order; see `predict_all`."""
+    return predict_all(graph, target, opaque=opaque, soft_placement=soft_placement).ops
+
+
+def predict_all(
+    graph: ModelGraph,
+    target: Target,
+    *,
+    opaque: Mapping[str, str] = MappingProxyType({}),
+    soft_placement: bool = True,
+) -> Prediction:
+    """Where the ops of ``graph`` and what TensorFlow adds to it go, each in its order.
 
     ``opaque`` maps the paths of layers that were not rebuilt as they are to why: nothing is known
     of their ops. Without ``soft_placement`` an op fails that the model puts on the accelerator by
@@ -32,18 +53,41 @@ def predict(
     """
     assigned = place(graph, target)
     limited = limits(target)
+    missing = _Missing(target)
     placements = []
     for op in graph.ops:
         assignment = assigned[op.id]
-        verdict, reason = _judge(op, assignment, graph, target, opaque)
+        verdict, reason = _judge(op, assignment, graph, missing, opaque)
         if verdict in ("accelerator", "host-pinned"):
             verdict, reason = _limited(op, limited, target) or (verdict, reason)
         elif verdict == "cpu" and assignment.asked and not soft_placement:
             verdict, reason = "fails", words.refused(reason, target)
-        there = assignment.kernel if assignment.device != CPU else None
-        host_memory = there.host_memory if there else ()
-        placements.append(Placement(op.id, verdict, "predicted", reason, host_memory))
-    return tuple(placements)
+        placements.append(_placement(op, assignment, verdict, reason))
+    there = partitioned(graph, target, assigned)
+    added = (
+        _placement(node, there[node.id], *_judge(node, there[node.id], graph, missing, {}))
+        for node in graph.added
+    )
+    return Prediction(tuple(placements), tuple(added))
+
+
+class _Missing:
+    """Why an op has no kernel there, put in words once for all that are alike."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._known: dict[Likeness, Reason] = {}
+
+    def __call__(self, op: OpNode) -> Reason:
+        like = likeness(op, self.target)
+        if like not in self._known:
+            self._known[like] = words.missing(op, self.target)
+        return self._known[like]
+
+
+def _placement(op: OpNode, assignment: Assignment, verdict: Verdict, reason: Reason) -> Placement:
+    there = assignment.kernel if assignment.device != CPU else None
+    return Placement(op.id, verdict, "predicted", reason, there.host_memory if there else ())
 
 
 def _limited(
@@ -64,9 +108,10 @@ def _judge(
     op: OpNode,
     assignment: Assignment,
     graph: ModelGraph,
-    target: Target,
+    missing: _Missing,
     opaque: Mapping[str, str],
 ) -> tuple[Verdict, Reason]:
+    target = missing.target
     if op.layer_path is not None and op.layer_path in opaque:
         return "unknown", Reason("opaque", opaque[op.layer_path])
     if dict(op.attrs).get(_XLA_CALL) is True:
@@ -78,13 +123,13 @@ def _judge(
     if assignment.stranded:
         return "fails", Reason(
             "variable-on-accelerator",
-            f"{words.missing(op, target).message}, and the variable it works on is on "
+            f"{missing(op).message}, and the variable it works on is on "
             f"{target.device_type}: TensorFlow refuses to place the step",
         )
     if assignment.device is None:
         return _nowhere(op, target)
     if assignment.device == CPU:
-        return "cpu", _why_cpu(op, assignment, graph, target)
+        return "cpu", _why_cpu(op, assignment, graph, missing)
     kernel = assignment.kernel
     if kernel is not None and keeps_data_on_host(kernel, graph.signatures.get(op.op_type)):
         return "host-pinned", Reason(
@@ -112,12 +157,12 @@ def _nowhere(op: OpNode, target: Target) -> tuple[Verdict, Reason]:
     )
 
 
-def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Target) -> Reason:
+def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, missing: _Missing) -> Reason:
     if assignment.pulled_by is not None:
-        culprit = graph.by_id[assignment.pulled_by]
+        culprit = graph.nodes[assignment.pulled_by]
         return Reason(
             "colocated",
-            f"colocated with {culprit.op_type}, and {words.missing(culprit, target).message}",
+            f"colocated with {culprit.op_type}, and {missing(culprit).message}",
         )
     if assignment.moved:
         return Reason(
@@ -126,4 +171,4 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, target: Targ
         )
     if "device:CPU" in op.device:
         return Reason("asked-for", f"the model puts {op.op_type} on the CPU itself (tf.device)")
-    return words.missing(op, target)
+    return missing(op)

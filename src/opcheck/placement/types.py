@@ -10,14 +10,14 @@ Verdict = Literal["accelerator", "host-pinned", "cpu", "fails", "unknown"]
 Evidence = Literal["predicted", "emulated", "observed"]
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why, as a stable ``code`` and a sentence in terms a user can act on."""
 
     code: str
     message: str
 
 
-class Placement(msgspec.Struct, frozen=True):
+class Placement(msgspec.Struct, frozen=True, gc=False):
     """The verdict on one op. ``host_memory`` names its arguments that the kernel on the accelerator
     keeps in host memory."""
 

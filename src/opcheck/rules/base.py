@@ -67,6 +67,25 @@ class Group:
         return self.op_type if len(self.ops) == 1 else f"{self.op_type} \u00d7{len(self.ops)}"
 
 
+_AUGMENTATION = frozenset(
+    {
+        "RandomBrightness",
+        "RandomContrast",
+        "RandomCrop",
+        "RandomFlip",
+        "RandomHeight",
+        "RandomRotation",
+        "RandomTranslation",
+        "RandomWidth",
+        "RandomZoom",
+    }
+)
+_AUGMENTATION_ADVICE = (
+    "Augment in the input pipeline, dataset.map(layer): there it runs on the CPU while the "
+    "accelerator trains."
+)
+
+
 class OpRule(Rule):
     """A rule on single ops: what ``applies`` accepts is grouped, and each group is a finding."""
 
@@ -117,7 +136,9 @@ class OpRule(Rule):
 def rewrite_advice(group: Group, subject: Subject) -> str | None:
     """What `opcheck.fixes` knows to do about an op of that layer on that target."""
     layer = next((each for each in subject.layers if each.path == group.layer), None)
-    return fixes.advice(group.op_type, subject.target, layer.class_name if layer else None)
+    class_name = layer.class_name if layer else None
+    known = fixes.advice(group.op_type, subject.target, class_name)
+    return known or (_AUGMENTATION_ADVICE if class_name in _AUGMENTATION else None)
 
 
 def sentence(reason: Reason) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from opcheck.rules.base import Group, OpRule, sentence
+from opcheck.rules.base import Group, OpRule, rewrite_advice, sentence
 from opcheck.rules.types import PlacedOp, Subject
+
+_ADVICE = {"Pack": "Take tf.concat (keras.layers.Concatenate) in place of tf.stack."}
 
 
 class HostPinned(OpRule):
@@ -38,3 +40,8 @@ class HostPinned(OpRule):
             f"{group.label} is placed on the {device} but computes on the CPU: "
             f"{sentence(group.reason)}"
         )
+
+    def fix(self, group: Group, subject: Subject) -> str | None:
+        if group.severity == "note":
+            return None
+        return _ADVICE.get(group.op_type) or rewrite_advice(group, subject)

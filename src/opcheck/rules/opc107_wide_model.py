@@ -12,6 +12,13 @@ _LARGE_SHARE = 0.25
 """Of the forward pass's ops: from here on it is the model, not an op in it."""
 
 
+_ADVICE = {
+    "float64": "Build the model in float32 and give it the weights (set_weights), as `opcheck fix` "
+    "does.",
+    "int64": "Feed int32, and build the model for it.",
+}
+
+
 class WideModel(Rule):
     """The model computes in 64 bits.
 
@@ -25,8 +32,8 @@ class WideModel(Rule):
 
     ## What to do
     Build it in float32: `keras.backend.set_floatx("float32")`, `dtype="float32"` for layers and
-    inputs. The weights of a float64 file can be given to the float32 model with `set_weights`. For
-    int64, feed int32.
+    inputs. `opcheck fix` does so with a model of plain Keras, and keeps its weights; numbers then
+    have 7 digits. For int64, feed int32.
 
     ## Source
     DirectML#309 (no float64 mathematics); the Metal Shading Language has no double;
@@ -37,7 +44,7 @@ class WideModel(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         forward = [op for op in subject.ops if op.node.role == "forward"]
-        for dtype, narrow in (("float64", "float32"), ("int64", "int32")):
+        for dtype in _ADVICE:
             off = [op for op in forward if op.placement.verdict == "cpu" and _works_on(op, dtype)]
             if len(off) < 2 or len(off) < _LARGE_SHARE * len(forward):
                 continue
@@ -49,7 +56,7 @@ class WideModel(Rule):
                 layer=None,
                 ops=tuple(op.node.id for op in off),
                 reason=None,
-                fix=f"Build the model in {narrow} and give it the weights (set_weights).",
+                fix=_ADVICE[dtype],
                 fingerprint=fingerprint(self.code, subject.target.plugin, dtype),
             )
 

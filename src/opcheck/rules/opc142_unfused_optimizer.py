@@ -8,7 +8,15 @@ from opcheck.rules.base import Rule
 from opcheck.rules.fingerprints import fingerprint
 from opcheck.rules.types import Finding, Subject
 
-_FUSED = "ResourceApplyAdam"
+_FUSED = {
+    "Adadelta": ("ResourceApplyAdadelta",),
+    "Adagrad": ("ResourceApplyAdagradV2",),
+    "Adam": ("ResourceApplyAdam",),
+    "RMSprop": ("ResourceApplyRMSProp",),
+    "SGD": ("ResourceApplyKerasMomentum", "ResourceApplyGradientDescent"),
+}
+"""What the older optimizers of that name use; the others have no fused kernel."""
+
 _ASSIGN = frozenset({"AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp"})
 _FEW = 4
 """Assignments: a model of one layer gains nothing."""
@@ -19,7 +27,8 @@ class UnfusedOptimizer(Rule):
 
     ## What it does
     Reports a training step whose optimizer updates each variable with a handful of small ops, where
-    the plugin has a kernel that does it in one (`ResourceApplyAdam` and its like).
+    the plugin has a kernel that does it in one (`ResourceApplyAdam` and its like; for SGD, Adagrad,
+    Adadelta, RMSprop and Adam).
 
     ## Why it matters
     The optimizers of Keras 2.11 and later, and of Keras 3, are written so. On tensorflow-metal
@@ -38,7 +47,12 @@ class UnfusedOptimizer(Rule):
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         target = subject.target
-        if subject.step != "training" or not target.registry.kernels(_FUSED, target.device_type):
+        fused = [
+            op
+            for op in _FUSED.get(subject.optimizer or "Adam", ())
+            if target.registry.kernels(op, target.device_type)
+        ]
+        if subject.step != "training" or not fused:
             return
         updates = [op for op in subject.ops if op.node.role == "optimizer"]
         if any(op.node.op_type.startswith("ResourceApply") for op in updates):
@@ -50,7 +64,7 @@ class UnfusedOptimizer(Rule):
             code=self.code,
             severity="note",
             message=f"The optimizer takes {len(updates)} ops for {assigned} assignments; "
-            f"{target.label} has fused kernels ({_FUSED}) that it does not use.",
+            f"{target.label} has fused kernels ({', '.join(fused)}) that it does not use.",
             layer=None,
             ops=(),
             reason=None,

@@ -76,13 +76,20 @@ def _named(custom: dict[str, Any], api: KerasApi, architecture: str) -> dict[str
     so too: there Keras' own is meant, as it is where the model was saved.
     """
     found = {api.registered_name(value): value for value in custom.values()}
-    if "registered_name" in json.loads(architecture):
+    if _says_whose(json.loads(architecture)):
         return {**custom, **found}
     return {
         name: value
         for name, value in {**custom, **found}.items()
         if not hasattr(api.module.layers, name)
     }
+
+
+def _says_whose(config: dict[str, Any]) -> bool:
+    """Whether a layer's class is named with its module: an archive of Keras 2.12 does not do so for
+    the layers of a functional model."""
+    layers = config.get("config", {}).get("layers", []) if "registered_name" in config else [{}]
+    return all("module" in layer for layer in layers if isinstance(layer, dict))
 
 
 def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:

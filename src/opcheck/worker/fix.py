@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from msgspec import structs
 
 from opcheck import targets
 from opcheck.errors import BuildError, CannotFixError
 from opcheck.fixes import CannotRewriteError, rewrite_for
+from opcheck.fixes.narrow import NAME, narrowed
 from opcheck.worker.build import BuiltModel, build, custom_objects
 from opcheck.worker.compile_config import compile_as_stored
 from opcheck.worker.inputs import example, filled, spec_of, structure_of
@@ -22,6 +24,8 @@ from opcheck.worker.rebuild import Call, is_functional, nodes, rebuilt, toolkit
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
 """How far outputs may be apart, of the largest of the original's and at all: float32 sums in
 another order. A wrong rewrite is off by orders of magnitude more."""
+
+_NARROWED = "It computes in float32 now: to 7 digits, where float64 has 15."
 
 
 def fixed(request: FixRequest, progress: Callable[[str], None]) -> FixReply:
@@ -39,9 +43,12 @@ def fixed(request: FixRequest, progress: Callable[[str], None]) -> FixReply:
     progress("rewriting layers")
     changes: dict[str, RewrittenLayer] = {}
     left: dict[str, LeftLayer] = {}
+    start = _narrow(built, request, changes)
     if (built.compile_config or {}).get("jit_compile") is True:
-        changes[""] = RewrittenLayer("", type(built.model).__name__, "jit-compile-off")
-    new = rebuilt(built.model, built.api, _replacing(built, request, changes, left))
+        done = [changes[""].rewrite] if "" in changes else []
+        name = " + ".join([*done, "jit-compile-off"])
+        changes[""] = RewrittenLayer("", type(built.model).__name__, name)
+    new = rebuilt(start.model, start.api, _replacing(start, request, changes, left))
     if not changes:
         why = "; ".join(f"{one.path}: {one.why}" for one in left.values())
         raise CannotFixError(
@@ -52,15 +59,15 @@ def fixed(request: FixRequest, progress: Callable[[str], None]) -> FixReply:
     progress("comparing outputs")
     inputs = _inputs(built, request.check.batch_size)
     _compare(built.model, new, inputs)  # before a file is written at all
-    notes = _compile_alike(built, new)
-    loaded = _saved(built, new, request)
+    notes = _compile_alike(start, new)
+    loaded = _saved(start, new, request)
     absolute, relative = _compare(built.model, loaded, inputs)
     return FixReply(
         changed=tuple(changes.values()),
         left=tuple(left.values()),
         absolute=absolute,
         relative=relative,
-        notes=notes,
+        notes=(*notes, *([_NARROWED] if start is not built else ())),
     )
 
 
@@ -105,6 +112,23 @@ def _load_weights(built: BuiltModel, path: str) -> None:
             f"{built.api.version}: {first_line(error)}.",
             hint="Run opcheck fix with the Keras that wrote the file.",
         ) from error
+
+
+def _narrow(
+    built: BuiltModel, request: FixRequest, changes: dict[str, RewrittenLayer]
+) -> BuiltModel:
+    """The model in float32, with its weights, where it computes in float64 and the target does not;
+    else as it is."""
+    source = request.check.source
+    narrow = narrowed(source.architecture or "{}", targets.resolve(request.target))
+    if narrow is None:
+        return built
+    # By the Keras that opened it as it was.
+    source = structs.replace(source, architecture=narrow, keras_package=built.api.package)
+    found = build(structs.replace(request.check, source=source))
+    found.model.set_weights(built.model.get_weights())
+    changes[""] = RewrittenLayer("", type(built.model).__name__, NAME)
+    return found
 
 
 def _replacing(

@@ -115,8 +115,8 @@ class FixRequest(msgspec.Struct, frozen=True, tag="fix"):
 
 
 class RewrittenLayer(msgspec.Struct, frozen=True):
-    """``rewrite`` names one of `opcheck.fixes.REWRITES`, or several joined by ``+``, or is
-    ``jit-compile-off``."""
+    """``rewrite`` names one of `opcheck.fixes.REWRITES`, or several joined by ``+``; of the model
+    itself, whose path is empty, ``float32`` or ``jit-compile-off``."""
 
     path: str
     class_name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
+import raw_graphs as raws
 
 from opcheck.cost import StepCost, StepCosts, assess
 from opcheck.graph import ARGUMENT, Edge, ModelGraph, OpNode, TensorSpec
@@ -93,9 +94,66 @@ def test_a_host_pinned_op_is_copied_to_though_no_device_changes() -> None:
 
 
 def test_handles_and_strings_stay_on_the_host() -> None:
-    for dtype in ("resource", "string", "variant"):
+    for dtype in ("resource", "string"):
         nodes = (op("a", dtype=dtype), op("b", dtype=dtype))
         assert step({"a": GPU, "b": CPU}, ("a", "b"), ops=nodes).crossings == 0
+
+
+HANDLE = TensorSpec("input_handle", "variant", ())
+ITEM = TensorSpec("tensor", "float32", (64,))
+
+
+def a_list(name: str, op_type: str, inputs: tuple[TensorSpec, ...], **more: object) -> OpNode:
+    return OpNode(name, op_type, None, "forward", inputs, (HANDLE,), **more)  # type: ignore[arg-type]
+
+
+def test_a_list_is_copied_with_all_that_is_in_it() -> None:
+    nodes = (
+        a_list("from", "TensorListFromTensor", (ITEM,)),
+        a_list("set", "TensorListSetItem", (HANDLE,)),
+    )
+    found = step({"x": GPU, "from": GPU, "set": CPU}, ("x", "from"), ("from", "set"), ops=nodes)
+    assert (found.crossings, found.crossing_bytes, found.unknown_crossings) == (1, BYTES, 0)
+
+
+def test_what_a_loop_puts_into_a_list_is_counted_as_often() -> None:
+    inside = a_list("push", "TensorListPushBack", (HANDLE, ITEM), loops=("loop",))
+    nodes = (a_list("made", "EmptyTensorList", ()), inside)
+    where = {"made": CPU, "x": GPU, "push": GPU}
+    found = costs(where, ("made", "push"), ops=nodes, trips={"loop": 5}).step
+    assert (found.crossings, found.crossing_bytes) == (1, 5 * BYTES)
+    found = costs(where, ("made", "push"), ops=nodes).step
+    assert (found.crossing_bytes, found.unknown_crossings) == (0, 1)
+
+
+def test_what_goes_round_a_loop_is_copied_in_every_round() -> None:
+    """An op on the CPU in a body: what the rounds hand on is on the accelerator in between."""
+    body = raws.function(
+        "body", raws.node("a", "Placeholder"), raws.node("e", "Einsum", "a:0"), results=("e:0",)
+    )
+    cond = raws.function(
+        "cond", raws.node("a", "Placeholder"), raws.node("l", "Less", "a:0"), results=("l:0",)
+    )
+    parts = (("body", ("body",)), ("cond", ("cond",)))
+    main = raws.function(
+        "main",
+        raws.node("x", "Placeholder"),
+        raws.node("r", "Relu", "x:0"),
+        raws.node("loop", "While", "r:0", functions=parts, trips=7),
+        raws.node("t", "Tanh", "loop:0"),
+        results=("t:0",),
+    )
+    graph = raws.graph(main, body, cond, shape=(64,))
+    ops = [on(op.id, CPU if op.op_type == "Einsum" else GPU) for op in graph.ops]
+    beside = "Func/loop/body/output/0"  # colocated with Einsum
+    added = [on(n.id, CPU if n.id == beside else GPU) for n in graph.added]
+    found = assess(graph, ops, added, batch=2)
+    assert (found.step.crossings, found.step.crossing_bytes) == (14, 14 * BYTES)
+    by_op = {op.id: cost.crossings for op, cost in zip(graph.ops, found.ops, strict=True)}
+    # In to Einsum, what Relu or the last round left; out, for the next round, Less and Tanh.
+    assert by_op == {"r": 7, "loop/body/e": 14, "loop/cond/l": 7, "t": 7}
+    # Without the nodes between, a tensor would pass as it is.
+    assert assess(graph, ops, batch=2).step.crossings < 14
 
 
 def test_arguments_are_where_eager_tensorflow_puts_them() -> None:

@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-from opcheck.graph import ARGUMENT, ArgDef, Edge, OpSignature, flatten
-from opcheck.graph.raw import RawFunction, RawGraph, RawNode, RawTensor
+from raw_graphs import function, graph, node
 
-FLOAT = RawTensor("float32", (None, 3))
-SIGNATURES = (
-    OpSignature("AddV2", (ArgDef("x", type_attr="T"), ArgDef("y", type_attr="T"))),
-    OpSignature("Pack", (ArgDef("values", type_attr="T", number_attr="N"),)),
-)
-
-
-def node(name: str, op: str, *inputs: str, outputs: int = 1, **extra: object) -> RawNode:
-    fields = {"dtypes": (("T", "float32"),), "attrs": (), **extra}
-    return RawNode(name, op, inputs, (FLOAT,) * outputs, **fields)  # type: ignore[arg-type]
-
-
-def function(name: str, *nodes: RawNode, results: tuple[str, ...], **extra: object) -> RawFunction:
-    arguments = tuple(n.name for n in nodes if n.op == "Placeholder")
-    return RawFunction(name, nodes, arguments, results, **extra)  # type: ignore[arg-type]
-
-
-def graph(main: RawFunction, *functions: RawFunction, device_type: str = "GPU"):
-    return flatten(RawGraph(main, functions, SIGNATURES), name="step", device_type=device_type)
+from opcheck.graph import ARGUMENT, Edge
 
 
 def ids(flat) -> dict[str, str]:

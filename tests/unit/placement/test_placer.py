@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+import raw_graphs as raws
 
 from opcheck.graph import ARGUMENT
-from opcheck.placement import predict
+from opcheck.placement import predict, predict_all
 from opcheck.placement.placer import place
 from opcheck.targets import Target
 
@@ -19,6 +20,15 @@ EVERYWHERE = [
 ON = target(*EVERYWHERE, kernel("Einsum", "CPU"), kernel("ResourceApplyFtrl", "CPU"))
 WITH_VARIABLES = target(
     *EVERYWHERE, kernel("ResourceApplyFtrl", "CPU"), kernel("VarHandleOp", "GPU")
+)
+LOWERS = target(
+    *EVERYWHERE,
+    *(
+        kernel(name, device)
+        for name in ("Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch")
+        for device in ("GPU", "CPU")
+    ),
+    kernel("Einsum", "CPU"),
 )
 OLD = msgspec.structs.replace(ON, tensorflow="2.15.1")
 
@@ -121,16 +131,62 @@ def test_an_identity_with_two_consumers_stays() -> None:
 
 
 def test_what_feeds_a_loop_has_the_loops_enter_for_a_consumer() -> None:
-    ops = [op("c", "Const"), op("loop/body/e", "Einsum", inputs="float32", function="body")]
-    assert devices(graph(ops, [("c", "loop/body/e")]), ON)["c"] == "GPU"
-    beside = [ops[0], op("e", "Einsum", inputs="float32")]
+    beside = [op("c", "Const"), op("e", "Einsum", inputs="float32")]
     assert devices(graph(beside, [("c", "e")]), ON)["c"] == "CPU"
+    body = raws.function(
+        "body", raws.node("a", "Placeholder"), raws.node("e", "Einsum", "a:0"), results=("e:0",)
+    )
+    cond = raws.function("cond", raws.node("a", "Placeholder"), results=("a:0",))
+    main = raws.function(
+        "main",
+        raws.node("c", "Const"),
+        raws.node("loop", "While", "c:0", functions=(("body", ("body",)), ("cond", ("cond",)))),
+        results=("loop:0",),
+    )
+    found = devices(raws.graph(main, body, cond), LOWERS)
+    assert (found["c"], found["loop/enter/0"], found["loop/body/e"]) == ("GPU", "GPU", "CPU")
 
 
 def test_what_leads_into_a_branch_is_where_it_comes_from() -> None:
-    inside = op("cond/then/s", "Shape", inputs="float32", function="branch")
-    model = graph([op("e", "Einsum", inputs="float32"), inside], [("e", "cond/then/s")])
-    assert devices(model, ON)["cond/then/s"] == "CPU"
+    branch = raws.function(
+        "branch", raws.node("a", "Placeholder"), raws.node("s", "Shape", "a:0"), results=("s:0",)
+    )
+    both = (("else_branch", ("branch",)), ("then_branch", ("branch",)))
+    main = raws.function(
+        "main",
+        raws.node("p", "Placeholder"),
+        raws.node("x", "Placeholder"),
+        raws.node("e", "Einsum", "x:0"),
+        raws.node("cond", "StatelessIf", "p:0", "e:0", functions=both),
+        results=("cond:0",),
+    )
+    found = devices(raws.graph(main, branch), LOWERS)
+    assert found["cond/switch/0"] == found["Func/cond/then/input/0"] == "CPU"
+    assert found["cond/then/s"] == found["Func/cond/then/output/0"] == "CPU"
+    assert found["cond/output/0"] == "GPU"
+
+
+def test_the_partitioner_moves_control_flow_to_its_data() -> None:
+    """The branch's condition is on the CPU, so the Switch that the placer left alone goes there."""
+    nothing = raws.function("nothing", results=())
+    main = raws.function(
+        "main",
+        raws.node("x", "Placeholder"),
+        raws.node("e", "Einsum", "x:0"),
+        raws.node(
+            "cond",
+            "StatelessIf",
+            "e:0",
+            outputs=0,
+            functions=(("else_branch", ("nothing",)), ("then_branch", ("nothing",))),
+        ),
+        results=("e:0",),
+    )
+    model = raws.graph(main, nothing)
+    assert devices(model, LOWERS)["cond/switch_pred/0"] == "GPU"
+    added = {p.op_id: p.verdict for p in predict_all(model, LOWERS).added}
+    assert added["cond/switch_pred/0"] == "cpu"
+    assert added["cond/pivot_t/1"] == "accelerator"
 
 
 def test_a_body_may_name_an_op_around_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opcheck.graph import ARGUMENT, ModelGraph
+from opcheck.graph import ARGUMENT, ModelGraph, TensorSpec
 from opcheck.placement import Placement, predict
 from opcheck.placement.limits import limits
 from opcheck.targets import Target, resolve
@@ -209,6 +209,7 @@ def shaped(op_type: str, rank: int | None, **attrs: object) -> ModelGraph:
         ("Pad", 6, {}, "accelerator"),
         ("Pad", 7, {}, "fails"),
         ("Pad", None, {}, "unknown"),
+        ("MirrorPadGrad", 6, {}, "fails"),
         ("ReverseV2", 5, {}, "accelerator"),
         ("ReverseV2", 6, {}, "fails"),
         ("MaxPool", 4, {"ksize": (1, 2, 2, 1)}, "accelerator"),
@@ -238,9 +239,36 @@ def test_a_limit_ends_with_the_version_that_lifts_it() -> None:
         version: only(
             model, msgspec.structs.replace(on, plugin="directml", version=version)
         ).verdict
-        for version in ("0.3.0", "0.4.0")
+        for version in ("0.0.1.dev220621", "0.1.1", "0.2.0", "0.4.0")
     }
-    assert verdict == {"0.3.0": "fails", "0.4.0": "accelerator"}
+    assert verdict == {
+        "0.0.1.dev220621": "fails",
+        "0.1.1": "fails",
+        "0.2.0": "accelerator",
+        "0.4.0": "accelerator",
+    }
+
+
+@pytest.mark.parametrize(
+    ("shape", "filters", "version", "verdict"),
+    [
+        ((2, 8, 8, 6), (3, 3, 6, 4), "0.3.0", "accelerator"),
+        ((2, 8, 8, 6), (3, 3, 2, 6), "0.3.0", "fails"),
+        ((2, 8, 8, 6), (3, 3, 2, 6), "0.4.0", "accelerator"),
+        ((2, 8, 8, None), (3, 3, 2, 6), "0.3.0", "unknown"),
+    ],
+)
+def test_the_gradient_of_a_grouped_filter(
+    shape: tuple[int, ...], filters: tuple[int, ...], version: str, verdict: str
+) -> None:
+    on = target(kernel("Conv2DBackpropFilter", "GPU", T="float32"))
+    on = msgspec.structs.replace(on, plugin="directml", version=version)
+    node = msgspec.structs.replace(
+        op("a", "Conv2DBackpropFilter", inputs="float32 int32 float32"),
+        inputs=(TensorSpec("input", "float32", shape),),
+        outputs=(TensorSpec("output", "float32", filters),),
+    )
+    assert only(graph([node]), on).verdict == verdict
 
 
 def test_every_limit_has_a_source() -> None:

@@ -30,7 +30,11 @@ def test_counters_and_lowered_nodes_are_seen_through() -> None:
             "loop/LoopExecuted/_9 NoOp CPU:0",
         ),
     )
-    assert (result.matched, result.lowered) == (2, 4)
+    assert result.matched == 2
+    assert dict(result.added) == {
+        "a call that was inlined": 2,
+        "control flow that was lowered": 2,
+    }
     assert result.only_in_graph == result.only_in_trace == ()
 
 
@@ -79,3 +83,22 @@ def test_what_ran_did_not_fail() -> None:
 def test_an_op_the_log_does_not_show_stays_predicted() -> None:
     result = reconcile(MODEL, predict(MODEL, ON), log("a AddV2 GPU:0"), device_type="GPU")
     assert [p.evidence for p in result.placements] == ["observed", "predicted"]
+
+
+def test_bodies_that_share_names_are_told_apart_by_their_number() -> None:
+    """A body that is placed on its own is logged by its own names, whoever calls it."""
+    shared = [
+        op("f/a", "AddV2", inputs="float32", placed_as="a"),
+        op("g/a", "AddV2", inputs="int64", types={"T": "int64"}, placed_as="a"),
+    ]
+    model = graph(shared)
+    predicted = predict(model, ON)
+    assert [p.verdict for p in predicted] == ["accelerator", "cpu"]
+    seen = log("a AddV2 CPU:0", "a AddV2 GPU:0")
+    result = reconcile(model, predicted, seen, device_type="GPU", evidence="emulated")
+    assert {p.evidence for p in result.placements} == {"emulated"}
+    assert result.disagreements == ()
+    # Not as many of each: then nobody knows which.
+    seen = log("a AddV2 CPU:0", "a AddV2 GPU:0", "a AddV2 GPU:0")
+    result = reconcile(model, predicted, seen, device_type="GPU", evidence="emulated")
+    assert {p.evidence for p in result.placements} == {"predicted"}

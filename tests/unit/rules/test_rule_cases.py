@@ -50,6 +50,7 @@ class Case(msgspec.Struct, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     gaps: tuple[str, ...] = ()
     crossings: int = 0
+    optimizer: str | None = None
 
 
 COST = StepCost(
@@ -92,6 +93,7 @@ def test_case(code: str, case: Case, make_subject: Callable[..., Subject], place
         environment=case.environment,
         gaps=case.gaps,
     )
+    subject = replace(subject, optimizer=case.optimizer)
     if case.crossings:
         subject = replace(subject, cost=msgspec.structs.replace(COST, crossings=case.crossings))
     found = list(rule.check(subject))
