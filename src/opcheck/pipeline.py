@@ -145,7 +145,15 @@ def _judge(
 ) -> Result:
     """One step on one target."""
     layers = reply.layers or source.layers
-    subject = partial(Subject, source, layers, reply.environment, target, step.step)
+    subject = partial(
+        Subject,
+        source,
+        layers,
+        reply.environment,
+        target,
+        step.step,
+        jit_compile=step.jit_compile,
+    )
     if step.graph is None:
         why = step.error or " ".join(step.notes) or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)

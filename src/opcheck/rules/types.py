@@ -66,6 +66,7 @@ class Subject:
 
     ``gaps`` says in words what of the step could not be analysed; empty when everything was.
     ``cost`` is the whole step's, ``None`` when there are no ops; ``flows`` are between its layers.
+    ``jit_compile``: the model is compiled so.
     """
 
     source: ModelSource
@@ -77,6 +78,7 @@ class Subject:
     gaps: tuple[str, ...] = ()
     cost: StepCost | None = None
     flows: tuple[LayerFlow, ...] = ()
+    jit_compile: bool = False
 
     def stable(self, layer: str | None) -> str | None:
         """A layer's path as fingerprints have it: without the numbers that Keras gave."""

@@ -70,13 +70,13 @@ def trace(
         replies[None] = run(request, timeout=timeout, progress=progress)
     for name in stopped:
         replies[name] = _held_against(replies[None], replies[name])
-    return Traces(
-        {
-            name: _elsewhere(replies[None]) if device in failed else replies[device]
-            for name, device in devices.items()
-        },
-        _notes(failed, targets),
-    )
+    found = {
+        name: _elsewhere(replies[None]) if device in failed else replies[device]
+        for name, device in devices.items()
+    }
+    own = {name: targets[name] for name, device in devices.items() if device is None}
+    notes = _no_device(found, own) if evidence != "predicted" else ()
+    return Traces(found, _notes(failed, targets) + notes)
 
 
 def _request(
@@ -129,8 +129,20 @@ def _plugin_kernels(target: Target) -> set[str]:
 def _beside_a_real_one() -> EmulatorError | None:
     own = accelerator()
     return own and EmulatorError(
-        f"This machine has {own} itself, and beside a real accelerator none can be emulated.",
+        f"{own} is installed here, and beside an installed plugin nothing can be emulated.",
         hint=f"Check {own}, or run opcheck where no plugin is installed.",
+    )
+
+
+def _no_device(
+    replies: Mapping[str, WorkerReply], targets: Mapping[str, Target]
+) -> tuple[str, ...]:
+    """A plugin can be installed where it finds no device to run on."""
+    return tuple(
+        f"{target.label} is installed here, but TensorFlow lists no {target.device_type} of it: "
+        "only predicted. Where no plugin is installed it can be emulated."
+        for name, target in targets.items()
+        if (target.device_type, target.platform) not in replies[name].environment.accelerators
     )
 
 

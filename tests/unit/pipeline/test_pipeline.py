@@ -474,10 +474,26 @@ def test_only_the_machines_own_accelerator_is_observed(
         return
     (note,) = report.environment.notes
     assert note == (
-        f"Only predicted, not traced on an emulated {target.label}: This machine has {own} itself, "
-        "and beside a real accelerator none can be emulated. "
+        f"Only predicted, not traced on an emulated {target.label}: {own} is installed here, and "
+        "beside an installed plugin nothing can be emulated. "
         f"Check {own}, or run opcheck where no plugin is installed."
     )
     for evidence in ("traced", "both"):
-        with pytest.raises(EmulatorError, match="itself"):
+        with pytest.raises(EmulatorError, match="is installed here"):
             pipeline.check("m.h5", [spec], Options(evidence=evidence))
+
+
+def test_a_plugin_without_a_device_is_no_accelerator(
+    worker: Callable[..., list[WorkerRequest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As DirectML's on a machine without its driver, or Apple's on a hosted runner."""
+    monkeypatch.setattr("opcheck.worker.devices.accelerator", lambda: "directml@0.4.0.dev230202")
+    worker(step("Relu"))
+    report = pipeline.check("m.h5", ["directml"])
+    assert [result.evidence for result in report.results] == ["predicted"]
+    assert report.environment.notes == (
+        "directml@0.4.0 is installed here, but TensorFlow lists no GPU of it: only predicted. Where "
+        "no plugin is installed it can be emulated.",
+    )
+    with pytest.raises(CannotCheckError, match="no such device"):
+        pipeline.check("m.h5", ["directml"], Options(evidence="traced"))
