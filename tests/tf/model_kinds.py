@@ -24,7 +24,7 @@ class OwnStep(keras.Model):
         self.hidden = layers.Dense(4)
         self.out = layers.Dense(1)
 
-    def call(self, features, training=False):
+    def call(self, features):
         if isinstance(features, dict):
             features = features["left"] + tf.cast(features["right"], tf.float32)
         return self.out(tf.nn.elu(self.hidden(features)))
@@ -34,7 +34,8 @@ class OwnStep(keras.Model):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.math.softplus(self(x, training=True) - y))
         gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        pairs = zip(gradients, self.trainable_variables)  # noqa: B905  AutoGraph of 2.10
+        self.optimizer.apply_gradients(pairs)
         return {"loss": loss}
 
 

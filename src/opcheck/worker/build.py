@@ -14,7 +14,7 @@ from opcheck.graph import LayerNode
 from opcheck.loading import safe_config
 from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
-from opcheck.loading.types import Hazard, ModelSource
+from opcheck.loading.types import Hazard
 from opcheck.worker.inputs import given
 from opcheck.worker.keras_api import KerasApi, available
 from opcheck.worker.layer_walk import walk
@@ -147,7 +147,9 @@ def _hint(major: int | None, failures: list[str]) -> str:
     if any("Could not locate" in failure for failure in failures):
         return "Say where the model's own code is: --custom-objects package.module."
     if major == 3 and any(failure.startswith("with keras") for failure in failures):
-        return "Keras itself must open it: try keras.saving.load_model with the Keras that wrote it."
+        return (
+            "Keras itself must open it: try keras.saving.load_model with the Keras that wrote it."
+        )
     if major == 3:
         return "Run opcheck in an environment with Keras 3 (TensorFlow 2.16 or newer)."
     if major == 2:
@@ -199,9 +201,7 @@ def _built(
     for path, layer in walk(model, api):
         paths[id(layer)] = path
         layers.append(known.get(path) or _node(path, layer, api))
-    return BuiltModel(
-        model, api, tuple(layers), paths, signature, compile_config, replaced, notes
-    )
+    return BuiltModel(model, api, tuple(layers), paths, signature, compile_config, replaced, notes)
 
 
 def _signature(model: Any, request: WorkerRequest) -> Signature:

@@ -128,7 +128,9 @@ def _plugin_kernels(target: Target) -> set[str]:
 
 def _beside_a_real_one() -> EmulatorError | None:
     own = accelerator()
-    return own and EmulatorError(
+    if own is None:
+        return None
+    return EmulatorError(
         f"{own} is installed here, and beside an installed plugin nothing can be emulated.",
         hint=f"Check {own}, or run opcheck where no plugin is installed.",
     )

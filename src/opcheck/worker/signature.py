@@ -48,7 +48,9 @@ def signature_of(model: Any, inputs: Inputs) -> Signature | None:
         specs, names = _said(inputs)
         if not names:
             return None
-        model(tf.nest.map_structure(lambda s: example(filled(s.shape, inputs.batch), s.dtype), specs))
+        model(
+            tf.nest.map_structure(lambda s: example(filled(s.shape, inputs.batch), s.dtype), specs)
+        )
     else:
         fitted = inputs.fitted(names, tf.nest.flatten(specs))
         specs = tf.nest.pack_sequence_as(specs, fitted)
@@ -94,7 +96,7 @@ def _open(shape: Any, dtype: Any) -> tf.TensorSpec:
 
 
 def _names(model: Any, specs: Any) -> tuple[str, ...]:
-    """The keys of a dictionary; otherwise the name of the argument, numbered where it is several."""
+    """The keys of a dictionary; otherwise the argument's name, numbered where it is several."""
     if isinstance(specs, Mapping):
         return tuple(sorted(map(str, specs)))
     argument = next(iter(inspect.signature(model.call).parameters), "input")

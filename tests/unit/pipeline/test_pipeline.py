@@ -492,8 +492,8 @@ def test_a_plugin_without_a_device_is_no_accelerator(
     report = pipeline.check("m.h5", ["directml"])
     assert [result.evidence for result in report.results] == ["predicted"]
     assert report.environment.notes == (
-        "directml@0.4.0 is installed here, but TensorFlow lists no GPU of it: only predicted. Where "
-        "no plugin is installed it can be emulated.",
+        "directml@0.4.0 is installed here, but TensorFlow lists no GPU of it: only predicted. "
+        "Where no plugin is installed it can be emulated.",
     )
     with pytest.raises(CannotCheckError, match="no such device"):
         pipeline.check("m.h5", ["directml"], Options(evidence="traced"))
