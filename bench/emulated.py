@@ -2,8 +2,8 @@
 
     python bench/emulated.py [--runs N] [--target metal@1.2.0]
 
-Prints a table; see README.md. Every run is a process of its own, and they alternate. Exit code 0
-whatever it says.
+Prints a table of processor time; see README.md. Every run is a process of its own, and they
+alternate. Exit code 0 whatever it says.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of each model (default: 3)")
     parser.add_argument("--target", default="metal@1.2.0")
     arguments = parser.parse_args()
-    print(f"{environment()}; medians of {arguments.runs} alternating runs\n")
+    print(f"{environment()}; processor time; medians of {arguments.runs} alternating runs\n")
     with tempfile.TemporaryDirectory() as cache:
         built = timed(arguments.target, MODELS[0], cache)  # the cache is empty
         timed("cpu", MODELS[0], cache)

@@ -26,15 +26,26 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
-def accelerator_target() -> str | None:
-    """The target that this machine itself is, going by the plugin that is installed."""
-    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    mine = [plugin for plugin, distribution in _PLUGINS.items() if version_of(distribution)]
-    return next((plugin for plugin in mine if apple or plugin != "metal"), None)
+def accelerator() -> str | None:
+    """The target that this machine itself is, going by the plugin that is installed: its version
+    and, on a Mac, the system's, such as ``metal@1.2.0,macos=14``."""
+    mac = platform.system() == "Darwin"
+    apple = mac and platform.machine() == "arm64"
+    for plugin, distribution in _PLUGINS.items():
+        version = version_of(distribution)
+        if version is not None and (apple or plugin != "metal"):
+            return f"{plugin}@{version}" + (_macos() if plugin == "metal" else "")
+    return None
+
+
+def _macos() -> str:
+    major = platform.mac_ver()[0].partition(".")[0]
+    # A Python built for an old system is told 10.16 by every newer one.
+    return f",macos={major}" if major.isdigit() and int(major) > 10 else ""
 
 
 def default_targets() -> tuple[str, ...]:
     """Without ``-t``: this machine's own accelerator, of the version that is installed; otherwise
     both plugins' newest versions."""
-    own = accelerator_target()
-    return (f"{own}@{version_of(_PLUGINS[own])}",) if own else ("metal", "directml")
+    own = accelerator()
+    return (own,) if own else ("metal", "directml")

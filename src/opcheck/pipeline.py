@@ -148,7 +148,16 @@ def _judge(
 ) -> Result:
     """One step on one target."""
     layers = reply.layers or source.layers
-    subject = partial(Subject, source, layers, reply.environment, target, step.step)
+    subject = partial(
+        Subject,
+        source,
+        layers,
+        reply.environment,
+        target,
+        step.step,
+        optimizer=step.optimizer,
+        jit_compile=step.jit_compile,
+    )
     if step.graph is None:
         why = step.error or " ".join(step.notes) or "The step could not be traced."
         return build.result(subject((), (why,)), step, None)
@@ -182,9 +191,7 @@ def _judge(
         )
         if op.live or where.verdict == "fails"  # the others are placed, and pruned before they run
     )
-    return build.result(
-        subject(placed, gaps, costs.step, costs.flows, step.optimizer), step, compared
-    )
+    return build.result(subject(placed, gaps, costs.step, costs.flows), step, compared)
 
 
 def _unseen(ops: graph.ModelGraph, opaque: Mapping[str, str]) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
             not_real=tuple(op.name for op in traced.zeros),
         ),
         incomplete=subject.gaps,
-        notes=traced.notes + _not_real(traced),
+        notes=traced.notes + _inputs_to_blame(traced) + _not_real(traced),
         match_reason=subject.target.match_reason,
         flows=subject.flows,
     )
@@ -113,6 +113,15 @@ def _disagreements(
         )
         for each in found
         if (node := nodes.get(each.predicted.op_id)) is not None
+    )
+
+
+def _inputs_to_blame(traced: TracedStep) -> tuple[str, ...]:
+    if not traced.fails_on_cpu:
+        return ()
+    return (
+        "It stops on the plain CPU as well: the inputs are to blame, and what comes after is "
+        "predicted. --input and --input-file give others.",
     )
 
 

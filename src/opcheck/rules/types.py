@@ -66,7 +66,7 @@ class Subject:
 
     ``gaps`` says in words what of the step could not be analysed; empty when everything was.
     ``cost`` is the whole step's, ``None`` when there are no ops; ``flows`` are between its layers.
-    ``optimizer`` is the class name of a training step's.
+    ``optimizer`` is the class name of a training step's; ``jit_compile``: the model is compiled so.
     """
 
     source: ModelSource
@@ -79,6 +79,7 @@ class Subject:
     cost: StepCost | None = None
     flows: tuple[LayerFlow, ...] = ()
     optimizer: str | None = None
+    jit_compile: bool = False
 
     def stable(self, layer: str | None) -> str | None:
         """A layer's path as fingerprints have it: without the numbers that Keras gave."""

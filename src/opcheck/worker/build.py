@@ -15,17 +15,20 @@ from opcheck.loading import SafeConfig, safe_config
 from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
 from opcheck.loading.shapes import Output
-from opcheck.loading.types import Hazard, ModelSource
+from opcheck.loading.types import Hazard
+from opcheck.worker.inputs import given
 from opcheck.worker.keras_api import KerasApi, available
 from opcheck.worker.layer_walk import walk
 from opcheck.worker.messages import first_line
 from opcheck.worker.opaque import opaque_layer
 from opcheck.worker.protocol import AssumedShape, WorkerRequest
+from opcheck.worker.signature import Signature, signature_of
 
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """``paths`` maps ``id(layer)`` to its path; ``compile_config`` is what the file stores, safe.
+    """``paths`` maps ``id(layer)`` to its path; ``signature`` is what it is called with and gives;
+    ``compile_config`` is what the file stores, safe.
 
     ``replaced`` says what of the file was not rebuilt but replaced by something neutral.
     """
@@ -34,6 +37,7 @@ class BuiltModel:
     api: KerasApi
     layers: tuple[LayerNode, ...]
     paths: dict[int, str]
+    signature: Signature
     compile_config: dict[str, Any] | None
     replaced: tuple[Hazard, ...]
     notes: tuple[str, ...]
@@ -44,11 +48,12 @@ def build(request: WorkerRequest) -> BuiltModel:
 
     Raises:
         BuildError: no installed Keras can rebuild it, or the factory fails.
-        UsageError: an assumed shape is of no layer that a stand-in replaces.
+        UsageError: what ``request`` says of the inputs is not the model's, or an assumed shape is
+            of no layer that a stand-in replaces.
     """
     custom = custom_objects(request.custom_objects)
     if request.source.format == "factory":
-        return _from_factory(request.source)
+        return _from_factory(request)
     return _from_config(request, custom)
 
 
@@ -123,7 +128,7 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         return _built(
             model,
             api,
-            source,
+            request,
             json.loads(safe.training) if safe.training else None,
             safe.hazards,
             notes,
@@ -176,6 +181,10 @@ def _stand_ins(api: KerasApi) -> dict[str, Any]:
 def _hint(major: int | None, failures: list[str]) -> str:
     if any("Could not locate" in failure for failure in failures):
         return "Say where the model's own code is: --custom-objects package.module."
+    if major == 3 and any(failure.startswith("with keras") for failure in failures):
+        return (
+            "Keras itself must open it: try keras.saving.load_model with the Keras that wrote it."
+        )
     if major == 3:
         return "Run opcheck in an environment with Keras 3 (TensorFlow 2.16 or newer)."
     if major == 2:
@@ -183,7 +192,8 @@ def _hint(major: int | None, failures: list[str]) -> str:
     return "Check the file with the Keras that wrote it."
 
 
-def _from_factory(source: ModelSource) -> BuiltModel:
+def _from_factory(request: WorkerRequest) -> BuiltModel:
+    source = request.source
     module_name, _, attribute = source.path.partition(":")
     sys.path.insert(0, "")  # as `python -m` and pytest find the user's modules
     try:
@@ -196,16 +206,16 @@ def _from_factory(source: ModelSource) -> BuiltModel:
             f"{source.path} did not give a model: {first_line(error)}.",
             hint="It must name a function without arguments that returns a built Keras model.",
         ) from error
-    return built_from(model, source)
+    return built_from(model, request)
 
 
-def built_from(model: Any, source: ModelSource) -> BuiltModel:
+def built_from(model: Any, request: WorkerRequest) -> BuiltModel:
     """A model that is there already. Raises BuildError for anything else."""
     for api in available(None):
         if isinstance(model, api.module.Model):
-            return _built(model, api, source, None, (), ())
+            return _built(model, api, request, None, (), ())
     raise BuildError(
-        f"{source.path} returned {type(model).__name__}, which is no Keras model.",
+        f"{request.source.path} returned {type(model).__name__}, which is no Keras model.",
         hint="Return a keras.Model.",
     )
 
@@ -213,24 +223,40 @@ def built_from(model: Any, source: ModelSource) -> BuiltModel:
 def _built(
     model: Any,
     api: KerasApi,
-    source: ModelSource,
+    request: WorkerRequest,
     compile_config: dict[str, Any] | None,
     replaced: tuple[Hazard, ...],
     notes: tuple[str, ...],
 ) -> BuiltModel:
-    if not getattr(model, "inputs", None):
-        raise BuildError(
-            f"{source.path}: the model has no input shape yet.",
-            hint="Call it once on data (or give its first layer an Input) before it is saved "
-            "or returned.",
-        )
+    source = request.source
+    signature = _signature(model, request)
     known = {layer.path: layer for layer in source.layers}
     paths = {id(model): ""}
     layers = []
     for path, layer in walk(model, api):
         paths[id(layer)] = path
         layers.append(known.get(path) or _node(path, layer, api))
-    return BuiltModel(model, api, tuple(layers), paths, compile_config, replaced, notes)
+    return BuiltModel(model, api, tuple(layers), paths, signature, compile_config, replaced, notes)
+
+
+def _signature(model: Any, request: WorkerRequest) -> Signature:
+    path = request.source.path
+    try:
+        signature = signature_of(model, given(request))
+    except UsageError:
+        raise
+    except Exception as error:
+        raise BuildError(
+            f"{path}: the inference function could not be traced: {first_line(error)}.",
+            hint="Say what the model takes, such as --input x=2,16:int32.",
+        ) from error
+    if signature is None:
+        raise BuildError(
+            f"{path}: the model has no input shape yet.",
+            hint="Say what it takes, such as --input x=2,32,32,3; or call it once on data (or give "
+            "its first layer an Input) before it is saved or returned.",
+        )
+    return signature
 
 
 def _node(path: str, layer: Any, api: KerasApi) -> LayerNode:

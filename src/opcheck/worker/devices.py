@@ -9,10 +9,19 @@ from pathlib import Path
 import msgspec
 from packaging.version import Version
 
+from opcheck import targets as known
 from opcheck.config import EvidenceChoice
 from opcheck.emulator.compiler import find_compiler
-from opcheck.errors import BuildError, EmulatorError, OpcheckError, WorkerError, WorkerTimeoutError
-from opcheck.installed import accelerator_target
+from opcheck.emulator.registry_file import line
+from opcheck.errors import (
+    BuildError,
+    EmulatorError,
+    OpcheckError,
+    UnknownTargetError,
+    WorkerError,
+    WorkerTimeoutError,
+)
+from opcheck.installed import accelerator
 from opcheck.targets import Target
 from opcheck.worker.client import run, run_all
 from opcheck.worker.protocol import WorkerReply, WorkerRequest
@@ -43,7 +52,9 @@ def trace(
     compiler = _no_compiler() if any(wanted) else None
     answers: dict[str | None, WorkerReply | OpcheckError] = {}
     for name in wanted:
-        impossible = (_too_old(targets[name]) or compiler) if name is not None else None
+        if name is None:
+            continue
+        impossible = _too_old(targets[name]) or _beside_a_real_one() or compiler
         if impossible is not None:
             answers[name] = impossible
     todo = [name for name in wanted if name not in answers]
@@ -60,10 +71,13 @@ def trace(
         replies[None] = run(request, timeout=timeout, progress=progress)
     for name in stopped:
         replies[name] = _held_against(replies[None], replies[name])
-    return Traces(
-        {name: replies[None if device in failed else device] for name, device in devices.items()},
-        _notes(failed, targets),
-    )
+    found = {
+        name: _elsewhere(replies[None]) if device in failed else replies[device]
+        for name, device in devices.items()
+    }
+    own = {name: targets[name] for name, device in devices.items() if device is None}
+    notes = _no_device(found, own) if evidence != "predicted" else ()
+    return Traces(found, _notes(failed, targets) + notes)
 
 
 def _request(
@@ -89,7 +103,61 @@ def _file_name(target: str) -> str:
 
 def _device(name: str, target: Target, evidence: EvidenceChoice) -> str | None:
     """The target to emulate; ``None``: the step runs on what there is."""
-    return None if evidence == "predicted" or accelerator_target() == target.plugin else name
+    return None if evidence == "predicted" or _is_here(target) else name
+
+
+def _is_here(target: Target) -> bool:
+    """Whether this machine's own accelerator is the target: its version, and its kernels, which
+    may depend on the system."""
+    own = accelerator()
+    if own is None:
+        return False
+    named = own.partition(",")[0]
+    plugin, _, version = named.partition("@")
+    if plugin != target.plugin or not _same(version, target.version):
+        return False
+    try:
+        return _plugin_kernels(known.resolve(own)) == _plugin_kernels(target)
+    except UnknownTargetError:
+        return True  # a version that opcheck does not know: the target was captured or extracted
+
+
+def _same(installed: str, version: str) -> bool:
+    """DirectML's 0.4.0 is installed as 0.4.0.dev230202."""
+    return Version(installed).base_version == Version(version).base_version
+
+
+def _plugin_kernels(target: Target) -> set[str]:
+    kernels = (k for op in target.registry.ops() for k in target.registry.kernels(op))
+    return {line(kernel) for kernel in kernels if kernel.origin == "plugin"}
+
+
+def _beside_a_real_one() -> EmulatorError | None:
+    own = accelerator()
+    if own is None:
+        return None
+    return EmulatorError(
+        f"{own} is installed here, and beside an installed plugin nothing can be emulated.",
+        hint=f"Check {own}, or run opcheck where no plugin is installed.",
+    )
+
+
+def _no_device(
+    replies: Mapping[str, WorkerReply], targets: Mapping[str, Target]
+) -> tuple[str, ...]:
+    """A plugin can be installed where it finds no device to run on."""
+    return tuple(
+        f"{target.label} is installed here, but TensorFlow lists no {target.device_type} of it: "
+        "only predicted. Where no plugin is installed it can be emulated."
+        for name, target in targets.items()
+        if (target.device_type, target.platform) not in replies[name].environment.accelerators
+    )
+
+
+def _elsewhere(reply: WorkerReply) -> WorkerReply:
+    """What ran without the target's device; an accelerator that is here is another one."""
+    here = msgspec.structs.replace(reply.environment, accelerators=())
+    return msgspec.structs.replace(reply, environment=here)
 
 
 def _may_be_ours(error: OpcheckError) -> bool:

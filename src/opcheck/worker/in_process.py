@@ -44,7 +44,7 @@ def trace(
     from opcheck.worker.session import environment, makers_of
 
     tf = sys.modules["tensorflow"]
-    built = built_from(model, request.source)
+    built = built_from(model, request)
     makers = makers_of(built)
     steps: list[TracedStep] = []
     for step in request.steps:

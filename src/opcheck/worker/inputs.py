@@ -54,6 +54,15 @@ class Inputs:
         shape = self._shape(name) or filled(spec.shape, self.batch)
         return example(shape, spec.dtype, below)
 
+    def specs_said(self) -> dict[str, tf.TensorSpec]:
+        """A spec, with an open batch, of each input of which the whole shape is said."""
+        said = {name: (spec.shape, spec.dtype or "float32") for name, spec in self.specs.items()}
+        said |= {name: (array.shape, array.dtype) for name, array in self.arrays.items()}
+        return {
+            name: tf.TensorSpec([None, *shape[1:]] if shape else [], dtype, name)
+            for name, (shape, dtype) in said.items()
+        }
+
     @property
     def batch(self) -> int:
         """The first dimension of the first input that is given, else ``batch_size``."""

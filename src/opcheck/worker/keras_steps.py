@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
 from opcheck.graph import Role
 from opcheck.worker.attribution import Attribution
 from opcheck.worker.build import BuiltModel
-from opcheck.worker.inputs import name_of, spec_of, structure_of
 from opcheck.worker.steps import StepFunction
 from opcheck.worker.training import prepare
 
@@ -28,17 +25,18 @@ def inference_step(built: BuiltModel) -> StepFunction:
     return StepFunction(
         "inference",
         make,
-        (_inputs(model),),
+        (built.signature.inputs,),
         _recording(built, "forward"),
         (False,),
-        _names(model),
+        built.signature.names,
+        gaps=built.signature.gaps,
     )
 
 
 def training_step(built: BuiltModel) -> StepFunction:
     """``model.train_step``: forward, loss, backward and optimizer update, as ``fit`` calls it."""
     model = built.model
-    training = prepare(model, built.api, built.compile_config)
+    training = prepare(built)
 
     def make() -> Callable[..., Any]:
         def train(x: Any, y: Any) -> Any:
@@ -49,14 +47,16 @@ def training_step(built: BuiltModel) -> StepFunction:
     return StepFunction(
         "training",
         make,
-        (_inputs(model), training.labels),
+        (built.signature.inputs, training.labels),
         _recording(built, "metrics"),
         (False, True),
-        _names(model),
+        built.signature.names,
         outputs=lambda x: model(x, training=False),
         loss=training.loss,
         optimizer=training.optimizer,
         defaults=training.defaults,
+        jit_compile=training.jit_compile,
+        gaps=built.signature.gaps,
         notes=training.notes,
     )
 
@@ -64,12 +64,3 @@ def training_step(built: BuiltModel) -> StepFunction:
 def _recording(built: BuiltModel, outside: Role) -> Callable[[], Any]:
     attribution = Attribution(built.paths, outside, built.api.module.layers.Embedding)
     return lambda: attribution.recording(built.api.layer_classes, built.model)
-
-
-def _inputs(model: Any) -> Any:
-    """TensorSpecs in the structure the model is called with."""
-    return tf.nest.map_structure(spec_of, structure_of(model, "inputs"))
-
-
-def _names(model: Any) -> tuple[str, ...]:
-    return tuple(map(name_of, tf.nest.flatten(structure_of(model, "inputs"))))

@@ -12,6 +12,8 @@ _WHERE = re.compile(
 _ROOT = re.compile(r"^\(\d+\) [A-Z_]+:\s*")
 _OUR_ATTRS = re.compile(r'(, )?_opcheck_\w+="[^"]*"(?(1)|(, )?)')  # see attribution.py
 _CAUSE = "Exception encountered: "
+_CALLING = "Exception encountered when calling"
+_BOLD = re.compile(r"\x1b\[[0-9;]*m")  # as Keras 3 writes what went wrong
 _FUNCTION = re.compile(r"\{\{function_node [^}]*\}\} ?")
 # Where TensorFlow says which op it stopped at, in every version.
 _OP = re.compile(r"\{\{node (?P<node>[^}]+)\}\}")
@@ -27,7 +29,7 @@ _LONGEST = 500  # characters of an error
 def first_line(error: BaseException) -> str:
     """An exception as one line a person can read."""
     text = str(error).partition("Call arguments received by")[0]  # Keras' own appendix
-    text = _FUNCTION.sub("", _OUR_ATTRS.sub("", text))
+    text = _BOLD.sub("", _FUNCTION.sub("", _OUR_ATTRS.sub("", text)))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in lines:  # TensorFlow 2.15 tells first where in Python the op was made
         if found := _REFUSED.search(line):
@@ -37,9 +39,10 @@ def first_line(error: BaseException) -> str:
     if causes:
         return f"{type(error).__name__}: {causes[-1]}"[:_LONGEST]
     if lines and lines[0] == "in user code:":  # AutoGraph: a traceback, then the message
-        named = [line for line in lines if _EXCEPTION.match(line)]
-        return (named or lines)[-1][:_LONGEST]
-    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):  # Keras
+        named = [at for at, line in enumerate(lines) if _EXCEPTION.match(line)]
+        said = lines[named[-1] if named else -1 :]
+        return " ".join(said[: 2 if _CALLING in said[0] else 1])[:_LONGEST]
+    if len(lines) > 1 and lines[0].startswith(_CALLING):  # Keras
         lines = [" ".join(lines[:2])]
     if lines and lines[0] == "Graph execution error:":  # TensorFlow: where from, then the message
         nodes = [at for at, line in enumerate(lines) if line.startswith("Node: '")]

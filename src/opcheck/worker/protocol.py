@@ -179,7 +179,8 @@ class TracedStep(msgspec.Struct, frozen=True):
     that the emulated device cannot compute: it gave zeros, and nothing after them is a real number.
     ``times`` are of a further run, where a profile was asked for.
     ``loss`` and ``optimizer`` are class names; ``defaults`` names those of them that opcheck chose
-    because the file stores none.
+    because the file stores none. ``jit_compile``: the model is compiled so, and the step was
+    traced without XLA all the same.
     """
 
     step: Step
@@ -197,6 +198,7 @@ class TracedStep(msgspec.Struct, frozen=True):
     loss: str | None = None
     optimizer: str | None = None
     defaults: tuple[str, ...] = ()
+    jit_compile: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,22 @@ def _saved_model(path: str) -> dict[Step, StepFunction]:
             hint="Save it with signatures=..., or model.export() it.",
         )
     specs = list(signature.structured_input_signature[1].values())
-    steps: dict[Step, StepFunction] = {"inference": _given(signature, specs)}
+    notes = _only(name, signatures)
+    steps: dict[Step, StepFunction] = {"inference": replace(_given(signature, specs), notes=notes)}
     variables = list(getattr(loaded, "trainable_variables", ())) or list(
         signature.trainable_variables
     )
     if variables:
         steps["training"] = _training(loaded, signature, specs, variables)
     return steps
+
+
+def _only(name: str, signatures: Iterable[str]) -> tuple[str, ...]:
+    """Which of several signatures this is about. Keras exports one call under two names."""
+    others = sorted(set(signatures) - {name, "serve", "serving_default"})
+    if not others:
+        return ()
+    return (f"Of its signatures this is {name}; not checked: {', '.join(others)}.",)
 
 
 def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:

@@ -32,7 +32,7 @@ class StepFunction:
     ``recording`` is the context in which to trace; it gives the Embedding lookups there were
     (see `index_bounds`), or ``None`` where only the graph tells. ``labels`` says which arguments
     are labels; ``names`` are those of the inputs in the others, in order. ``outputs`` calls the
-    model, whose outputs labels must fit.
+    model, whose outputs labels must fit. ``gaps`` say what of the graph is not the model's.
     """
 
     step: Step
@@ -45,6 +45,8 @@ class StepFunction:
     loss: str | None = None
     optimizer: str | None = None
     defaults: tuple[str, ...] = ()
+    jit_compile: bool = False
+    gaps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -110,13 +112,15 @@ def graph_of(function: StepFunction, inputs: Inputs) -> TracedStep:
 
 def _traced(function: StepFunction, concrete: Any, inputs: Inputs) -> TracedStep:
     """The step before it runs."""
+    graph = raw_graph(concrete, inputs.batch, moved=variables_there())
     return TracedStep(
         step=function.step,
-        graph=raw_graph(concrete, inputs.batch, moved=variables_there()),
+        graph=msgspec.structs.replace(graph, notes=graph.notes + function.gaps),
         batch_size=inputs.batch,
         loss=function.loss,
         optimizer=function.optimizer,
         defaults=function.defaults,
+        jit_compile=function.jit_compile,
         notes=function.notes,
     )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from opcheck.worker.compile_config import compile_as_stored
-from opcheck.worker.inputs import spec_of, structure_of
 from opcheck.worker.keras_api import KerasApi
 from opcheck.worker.messages import first_line
+
+if TYPE_CHECKING:
+    from opcheck.worker.build import BuiltModel
 
 DEFAULT_LOSS = "mean_squared_error"
 DEFAULT_OPTIMIZER = "adam"
@@ -27,26 +29,31 @@ class Training:
     defaults: tuple[str, ...]
     notes: tuple[str, ...]
     labels: Any
+    jit_compile: bool
 
 
-def prepare(model: Any, api: KerasApi, stored: dict[str, Any] | None) -> Training:
-    """Compile ``model`` (unless a factory already did) and create the variables of its step."""
+def prepare(built: BuiltModel) -> Training:
+    """Compile the model (unless a factory already did) and create the variables of its step."""
+    model, api, stored = built.model, built.api, built.compile_config
     defaults: list[str] = []
     notes: list[str] = []
-    compiled = getattr(model, "optimizer", None) is not None and _loss(model) is not None
+    compiled = _is_compiled(model, api)
     if not compiled and stored is not None:
         try:
             compile_as_stored(model, api, stored)
-            compiled = _loss(model) is not None and model.optimizer is not None
+            compiled = _is_compiled(model, api)
         except Exception as error:
             notes.append(f"The stored loss and optimizer could not be rebuilt: {first_line(error)}")
     if not compiled:
         optimizer = getattr(model, "optimizer", None) or DEFAULT_OPTIMIZER
         defaults = ["loss"] if not isinstance(optimizer, str) else ["loss", "optimizer"]
         model.compile(optimizer=optimizer, loss=DEFAULT_LOSS)
-    if stored is not None and stored.get("jit_compile") is True:
-        notes.append("The file asks for jit_compile=True; the step was traced without XLA.")
-    labels = _labels(model)
+    jit_compile = _asks_for_xla(model, api, stored)
+    if jit_compile:
+        notes.append("The model asks for jit_compile=True; the step was traced without XLA.")
+    if getattr(model, "run_eagerly", False):
+        notes.append("The model runs eagerly (run_eagerly=True); it was traced as a function.")
+    labels = _labels(model, built.signature.outputs)
     _create_variables(model, labels)
     names = sorted({_name(loss) for loss in tf.nest.flatten(_loss(model)) if loss is not None})
     return Training(
@@ -55,7 +62,21 @@ def prepare(model: Any, api: KerasApi, stored: dict[str, Any] | None) -> Trainin
         tuple(defaults),
         tuple(notes),
         labels,
+        jit_compile,
     )
+
+
+def _asks_for_xla(model: Any, api: KerasApi, stored: dict[str, Any] | None) -> bool:
+    """Of a live model only Keras 2 tells: Keras 3 may have chosen so for the devices here."""
+    if stored is not None:
+        return stored.get("jit_compile") is True
+    return api.major < 3 and getattr(model, "_jit_compile", None) is True
+
+
+def _is_compiled(model: Any, api: KerasApi) -> bool:
+    """Whether its step can run. A train_step of its own may need no loss."""
+    own_step = type(model).train_step is not api.module.Model.train_step
+    return getattr(model, "optimizer", None) is not None and (own_step or _loss(model) is not None)
 
 
 def _loss(model: Any) -> Any:
@@ -69,15 +90,13 @@ def _name(loss: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower()
 
 
-def _labels(model: Any) -> Any:
+def _labels(model: Any, outputs: Any) -> Any:
     """Label specs: class indices for a sparse loss, else the output's own shape and dtype."""
-    structure = structure_of(model, "outputs")
-    outputs = tf.nest.flatten(structure)
-    losses = _per_output(model, len(outputs))
-    specs = [
-        _label(spec_of(output), _name(loss)) for output, loss in zip(outputs, losses, strict=True)
-    ]
-    return tf.nest.pack_sequence_as(structure, specs)
+    flat = tf.nest.flatten(outputs)
+    names = sorted(outputs) if isinstance(outputs, dict) else []
+    losses = _per_output(model, list(getattr(model, "output_names", None) or names), len(flat))
+    specs = [_label(output, _name(loss)) for output, loss in zip(flat, losses, strict=True)]
+    return tf.nest.pack_sequence_as(outputs, specs)
 
 
 def _label(output: tf.TensorSpec, loss: str) -> tf.TensorSpec:
@@ -86,10 +105,9 @@ def _label(output: tf.TensorSpec, loss: str) -> tf.TensorSpec:
     return tf.TensorSpec(output.shape, output.dtype)
 
 
-def _per_output(model: Any, count: int) -> list[Any]:
+def _per_output(model: Any, names: list[str], count: int) -> list[Any]:
     loss = _loss(model)
     if isinstance(loss, dict):
-        names = list(getattr(model, "output_names", ()))
         return [loss.get(name, "") for name in names] if len(names) == count else [""] * count
     if isinstance(loss, (list, tuple)):
         return list(loss) if len(loss) == count else [""] * count

@@ -34,6 +34,7 @@ from opcheck.worker.protocol import (
 
 X = ArgDef("x", type_attr="T")
 METAL = "metal@1.2.0,macos=13,arch=arm64,tensorflow=2.18.1"
+REAL_RESOLVE = targets.resolve
 ACTIVATION = RawTensor("float32", (3, 64))
 
 
@@ -414,7 +415,7 @@ def test_on_the_device_itself_it_is_observed(
     worker: Callable[..., list[WorkerRequest]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("opcheck.worker.devices.accelerator_target", lambda: "metal")
+    monkeypatch.setattr("opcheck.worker.devices.accelerator", lambda: "metal@1.2.0,macos=15")
     traced = msgspec.structs.replace(
         step("Relu", "Elu"),
         placements=(DeviceLogEntry("Relu", "Relu", "CPU:0"), DeviceLogEntry("Elu", "Elu", "CPU:0")),
@@ -440,3 +441,68 @@ def test_a_stand_in_without_ops_of_its_own(worker: Callable[..., list[WorkerRequ
     report = pipeline.check("m.h5", [METAL], Options(step="inference", evidence="predicted"))
     assert report.results[0].incomplete == ("Layer outer/inner is a Lambda.",)
     assert report.verdict.exit_code == 2
+
+
+OBSERVED = {
+    # What is installed here, and the target: is it this machine's own?
+    "the same": ("metal@1.2.0,macos=15", "metal@1.2.0", True),
+    "another system with the same kernels": ("metal@1.2.0,macos=15", "metal@1.2.0,macos=13", True),
+    "a captured one of a version unknown here": ("metal@9.9.0,macos=15", "metal@9.9.0", True),
+    "DirectML's long name": ("directml@0.4.0.dev230202", "directml@0.4.0", True),
+    "another version": ("metal@1.0.1,macos=15", "metal@1.2.0", False),
+    "a system with other kernels": ("metal@1.2.0,macos=15", "metal@1.2.0,macos=12", False),
+    "another plugin": ("directml@0.4.0.dev230202", "metal@1.2.0", False),
+}
+
+
+@pytest.mark.parametrize(("own", "spec", "observed"), OBSERVED.values(), ids=OBSERVED.keys())
+def test_only_the_machines_own_accelerator_is_observed(
+    own: str,
+    spec: str,
+    observed: bool,
+    worker: Callable[..., list[WorkerRequest]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another version of the plugin, or a macOS on which it has other kernels, shows nothing."""
+    target = REAL_RESOLVE("metal@1.2.0" if spec == "metal@9.9.0" else spec)
+    if spec == "metal@9.9.0":
+        target = msgspec.structs.replace(target, version="9.9.0")
+
+    def resolve(name: str, **how: bool) -> Target:
+        return target if name == spec else REAL_RESOLVE(name, **how)
+
+    monkeypatch.setattr("opcheck.targets.resolve", resolve)
+    monkeypatch.setattr("opcheck.worker.devices.accelerator", lambda: own)
+    requests = worker(step("Relu"), accelerators=((target.device_type, target.platform),))
+    report = pipeline.check("m.h5", [spec])
+    (result,) = report.results
+    assert [request.emulate for request in requests] == [None]
+    assert result.evidence == ("observed" if observed else "predicted")
+    if observed:
+        assert report.environment.notes == ()
+        return
+    (note,) = report.environment.notes
+    assert note == (
+        f"Only predicted, not traced on an emulated {target.label}: {own} is installed here, and "
+        "beside an installed plugin nothing can be emulated. "
+        f"Check {own}, or run opcheck where no plugin is installed."
+    )
+    for evidence in ("traced", "both"):
+        with pytest.raises(EmulatorError, match="is installed here"):
+            pipeline.check("m.h5", [spec], Options(evidence=evidence))
+
+
+def test_a_plugin_without_a_device_is_no_accelerator(
+    worker: Callable[..., list[WorkerRequest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As DirectML's on a machine without its driver, or Apple's on a hosted runner."""
+    monkeypatch.setattr("opcheck.worker.devices.accelerator", lambda: "directml@0.4.0.dev230202")
+    worker(step("Relu"))
+    report = pipeline.check("m.h5", ["directml"])
+    assert [result.evidence for result in report.results] == ["predicted"]
+    assert report.environment.notes == (
+        "directml@0.4.0 is installed here, but TensorFlow lists no GPU of it: only predicted. "
+        "Where no plugin is installed it can be emulated.",
+    )
+    with pytest.raises(CannotCheckError, match="no such device"):
+        pipeline.check("m.h5", ["directml"], Options(evidence="traced"))
