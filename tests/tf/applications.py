@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 RECORD = HERE / "applications.json"
 EXPLAINED = HERE / "applications_explained.json"
 BATCH_SIZE = 2
-TIMEOUT = 900.0  # seconds for a model
+TIMEOUT = 3600.0  # seconds for a model, on a machine that does other things as well
 MEMORY = 12 << 30  # bytes for the process
 _POLL = 0.2  # seconds
 
@@ -219,6 +219,12 @@ def write(record: Record) -> None:
     partial.replace(RECORD)
 
 
+def _size(model: str) -> int:
+    """The most ops that any record has of ``model``: small ones first, so that the record grows."""
+    found = [record.models[model] for record in recorded() if model in record.models]
+    return max((step.ops for result in found for step in result.steps.values()), default=10**9)
+
+
 def _key(record: Record) -> tuple[str, str]:
     return record.tensorflow, record.target
 
@@ -239,8 +245,10 @@ def main() -> int:
         fresh = Record(tensorflow, keras, target, "", {})
         record = next((r for r in recorded() if _key(r) == _key(fresh)), fresh)
         record.keras = keras
-        known = record.models if arguments.record and not arguments.again else ()
-        models = [n for n in arguments.models or names if n not in known]
+        known = {name for name, result in record.models.items() if result.failed is None}
+        again = arguments.again or not arguments.record
+        models = sorted(arguments.models or names, key=_size)
+        models = [name for name in models if again or name not in known]
         print(
             f"{target} on TensorFlow {tensorflow}, Keras {keras}: {len(models)} models", flush=True
         )
