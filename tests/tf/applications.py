@@ -3,9 +3,10 @@
     python tests/tf/applications.py metal@1.2.0 metal@1.2.0,macos=12 --record
 
 One process of TensorFlow serves several models of a target; after these, after a crash or when a
-model takes too long another one goes on with the next. A step must complete, or stop as EXPLAINED says, and every
-op must be where opcheck predicts it. ``--record`` writes what was found to applications.json, also
-while it runs, and leaves out what it has already; ``--again`` does not.
+model takes too long another one goes on with the next. A step must complete, or stop as EXPLAINED
+says, and every op must be where opcheck predicts it. ``--record`` writes what was found to
+applications.json, also while it runs, and leaves out what it has already, where nothing was wrong;
+``--again`` does not.
 """
 
 from __future__ import annotations
@@ -252,7 +253,7 @@ def main() -> int:
         fresh = Record(tensorflow, keras, target, "", {})
         record = next((r for r in recorded() if _key(r) == _key(fresh)), fresh)
         record.keras = keras
-        known = {name for name, result in record.models.items() if result.failed is None}
+        known = {n for n, r in record.models.items() if not problems(n, target, r, keras)}
         again = arguments.again or not arguments.record
         models = sorted(arguments.models or names, key=_size)
         models = [name for name in models if again or name not in known]
