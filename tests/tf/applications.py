@@ -2,10 +2,11 @@
 
     python tests/tf/applications.py metal@1.2.0 metal@1.2.0,macos=12 --record
 
-One process of TensorFlow serves the models of a target; after a crash or when a model takes too
-long another one goes on with the next. A step must complete, or stop as EXPLAINED says, and every
-op must be where opcheck predicts it. ``--record`` writes what was found to applications.json, also
-while it runs, and leaves out what it has already; ``--again`` does not.
+One process of TensorFlow serves several models of a target; after these, after a crash or when a
+model takes too long another one goes on with the next. A step must complete, or stop as EXPLAINED
+says, and every op must be where opcheck predicts it. ``--record`` writes what was found to
+applications.json, also while it runs, and leaves out what it has already, where nothing was wrong;
+``--again`` does not.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ HERE = Path(__file__).parent
 RECORD = HERE / "applications.json"
 EXPLAINED = HERE / "applications_explained.json"
 BATCH_SIZE = 2
-TIMEOUT = 900.0  # seconds for a model
+TIMEOUT = 3600.0  # seconds for a model, on a machine that does other things as well
 MEMORY = 12 << 30  # bytes for the process
+SHARING = 6  # models to a process: TensorFlow does not give back all that they take
 _POLL = 0.2  # seconds
 
 
@@ -83,7 +85,8 @@ def run(models: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str,
     waiting = list(models)
     while waiting:
         started = time.monotonic()
-        process = _start([_request(name, target, folder) for name in waiting], folder)
+        served = [_request(name, target, folder) for name in waiting[:SHARING]]
+        process = _start(served, folder)
         try:
             while waiting and (process.poll() is None or _answered(folder / waiting[0])):
                 seconds = time.monotonic() - started
@@ -98,7 +101,7 @@ def run(models: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str,
                 else:
                     time.sleep(_POLL)
             else:
-                if waiting:
+                if waiting and folder / waiting[0] in served:
                     words = f"ended with status {process.returncode}"
                     yield waiting.pop(0), ModelResult(int(seconds), failed=words)
         finally:
@@ -219,8 +222,22 @@ def write(record: Record) -> None:
     partial.replace(RECORD)
 
 
+def _size(model: str) -> int:
+    """The most ops that any record has of ``model``: small ones first, so that the record grows."""
+    found = [record.models[model] for record in recorded() if model in record.models]
+    return max((step.ops for result in found for step in result.steps.values()), default=10**9)
+
+
 def _key(record: Record) -> tuple[str, str]:
     return record.tensorflow, record.target
+
+
+def installed() -> tuple[str, str, list[str]]:
+    """The versions of TensorFlow and Keras here, and the architectures of this Keras."""
+    command = [sys.executable, "-c", _INSTALLED]
+    said = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, check=True).stdout
+    tensorflow, keras, *names = said.split()
+    return tensorflow, keras, names
 
 
 def main() -> int:
@@ -230,17 +247,16 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
     parser.add_argument("--again", action="store_true", help="also what is recorded")
     arguments = parser.parse_args()
-    installed = subprocess.run(
-        [sys.executable, "-c", _INSTALLED], cwd=HERE, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
-    tensorflow, keras, *names = installed.split()
+    tensorflow, keras, names = installed()
     wrong = 0
     for target in arguments.targets:
         fresh = Record(tensorflow, keras, target, "", {})
         record = next((r for r in recorded() if _key(r) == _key(fresh)), fresh)
         record.keras = keras
-        known = record.models if arguments.record and not arguments.again else ()
-        models = [n for n in arguments.models or names if n not in known]
+        known = {n for n, r in record.models.items() if not problems(n, target, r, keras)}
+        again = arguments.again or not arguments.record
+        models = sorted(arguments.models or names, key=_size)
+        models = [name for name in models if again or name not in known]
         print(
             f"{target} on TensorFlow {tensorflow}, Keras {keras}: {len(models)} models", flush=True
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .applications import ModelResult, explanations, problems, recorded, run
-from .conftest import KERAS
+from .applications import ModelResult, explanations, installed, problems, recorded, run
+from .conftest import KERAS, TENSORFLOW
 from .test_emulator import TARGET
 
 TEN = (
@@ -20,6 +20,14 @@ TEN = (
     "VGG16",
     "Xception",
 )
+
+# What noxfile.py runs all of keras.applications on.
+TARGETS = {
+    (2, 10): {"directml@0.4.0"},
+    (2, 15): {"metal@1.0.1"},
+    (2, 18): {"metal@1.2.0", "metal@1.2.0,macos=12"},
+    (2, 21): {"metal@1.2.0"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +53,16 @@ def test_every_recorded_model_is_as_explained() -> None:
             found = problems(name, record.target, result, record.keras)
             assert found == [], (record.tensorflow, record.target, name)
     assert records
+
+
+def test_every_architecture_is_recorded() -> None:
+    tensorflow, keras, names = installed()
+    records = {r.target: r for r in recorded() if r.tensorflow == tensorflow and r.keras == keras}
+    if TENSORFLOW == (2, 21) and not records:
+        pytest.skip("nothing is recorded yet with the newest TensorFlow and Keras")
+    assert records.keys() == TARGETS[TENSORFLOW]
+    for target, record in records.items():
+        assert record.models.keys() == set(names), target
 
 
 def test_every_explanation_is_needed() -> None:

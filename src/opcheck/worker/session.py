@@ -29,33 +29,6 @@ if TYPE_CHECKING:
 
 Makers = Mapping[Step, Callable[[], "StepFunction"]]
 
-# Grappler rewrites a graph that is placed already, and takes longer than the step: the placer's log
-# does not depend on it. Except that it swaps functions by device, Keras 2's LSTM and GRU, whose
-# bodies are placed when they are called. (context.py: False switches one off, True is for
-# "disable_" names.)
-_GRAPPLER = {
-    **dict.fromkeys(
-        (
-            "arithmetic_optimization",
-            "auto_mixed_precision",
-            "constant_folding",
-            "debug_stripper",
-            "dependency_optimization",
-            "function_optimization",
-            "layout_optimizer",
-            "loop_optimization",
-            "pin_to_host_optimization",
-            "remapping",
-            "scoped_allocator_optimization",
-            "shape_optimization",
-            "use_plugin_optimizers",
-        ),
-        False,
-    ),
-    "disable_model_pruning": True,
-    "implementation_selector": True,
-}
-
 
 def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     """Do what ``request`` asks. Raises what ``opcheck.errors`` has for it."""
@@ -67,7 +40,9 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     if request.emulate is not None:
         progress("starting the emulated device")
         emulator.load(targets.resolve(request.emulate))
-    tf.config.optimizer.set_experimental_options(_GRAPPLER)
+    from opcheck.worker import grappler
+
+    grappler.switch_off()
     reply = _check(request, folder, progress, tf)
     here = msgspec.structs.replace(reply.environment, emulated=request.emulate)
     return msgspec.structs.replace(reply, environment=here)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import tensorflow as tf
 
+from opcheck.worker import grappler
 from opcheck.worker.accelerated import pretended_gpu, variables_there
 from opcheck.worker.device_log import read_device_log
 from opcheck.worker.embeddings import gathers, index_bounds
@@ -74,6 +75,7 @@ def trace(
         executed_graph = raw_graph(concrete, moved=variables_there())
     lookups = gathers(concrete.graph) if lookups is None else lookups
     arguments = _arguments(function, inputs, index_bounds(concrete.inputs, lookups))
+    grappler.switch_off(executed_graph or traced.graph)
     _flush()
     offset = log.stat().st_size
     times: tuple[OpTime, ...] = ()
