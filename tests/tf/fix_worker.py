@@ -77,6 +77,9 @@ CASES: dict[str, Callable[[], Any]] = {
         (6, 4), layers.Bidirectional(layers.LSTM(5, return_sequences=True)), layers.Dense(2)
     ),
     "elu-by-primitives": lambda: model((5,), layers.Dense(6, "elu"), layers.ELU(0.5)),
+    "elu-by-primitives integers": lambda: model(
+        (5,), layers.Rescaling(0.5), layers.Dense(6, "elu"), dtype="int32"
+    ),
     "selu-by-primitives": lambda: dense("selu"),
     "softplus-by-primitives": lambda: dense("softplus"),
     "softsign-by-primitives": lambda: dense("softsign"),

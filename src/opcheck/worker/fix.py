@@ -222,13 +222,17 @@ def _inputs(built: BuiltModel, batch: int) -> list[Any]:
             return tf.cast(random.integers(0, rows[id(tensor)], shape), spec.dtype)
         if spec.dtype.is_floating:
             return tf.cast(random.normal(size=shape), spec.dtype)
-        return example(spec, batch)
+        return example(shape, spec.dtype)
+
+    def plain(tensor: Any) -> Any:
+        spec = spec_of(tensor)
+        return example(filled(spec.shape, batch), spec.dtype)
 
     found = [tf.nest.map_structure(filled_with, structure) for _ in range(2)]
     try:
         built.model(found[0], training=False)
     except Exception:  # indices that only a layer further down knows of
-        found = [tf.nest.map_structure(lambda t: example(spec_of(t), batch), structure)]
+        found = [tf.nest.map_structure(plain, structure)]
     return found
 
 
