@@ -47,7 +47,7 @@ registries: .venv-extract/installed  ## recover src/opcheck/targets/data from th
 fixtures:  ## save the fixture models again; needs Python 3.6 to 3.13 and an hour
 	$(PYTHON) fixtures/make.py
 
-applications: .venv-nox/installed  ## all of keras.applications on every emulated target; hours
+applications: .venv-nox/installed  ## what is missing in the record of keras.applications; an hour for all
 	$(NOX) -s applications -- --record
 
 bench: .venv-demo/installed  ## time and memory, against a bare script

@@ -107,7 +107,7 @@ def directml(session: nox.Session) -> None:
 @nox.session(default=False)
 @nox.parametrize("python,tensorflow,targets", APPLICATIONS)
 def applications(session: nox.Session, tensorflow: str, targets: str) -> None:
-    """All of keras.applications on emulated devices: hours. `-- --models NAME...` for some."""
+    """All of keras.applications on emulated devices: an hour. `-- --models NAME...` for some."""
     _install_beside(session, tensorflow, "--editable", ".[test]")
     session.run("python", "tests/tf/applications.py", *targets.split(), *session.posargs)
 
