@@ -55,7 +55,6 @@ def test_every_recorded_model_is_as_explained() -> None:
     assert records
 
 
-@pytest.mark.xfail(TENSORFLOW == (2, 21), reason="the newest TensorFlow's record is not complete")
 def test_every_architecture_is_recorded() -> None:
     tensorflow, keras, names = installed()
     records = {r.target: r for r in recorded() if r.tensorflow == tensorflow and r.keras == keras}
