@@ -35,7 +35,7 @@ TENSORFLOWS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 # What the proof of the registries reads code with.
-PROOF = ("capstone>=5", "numpy")
+READS_CODE = ("capstone>=5", "numpy")
 
 # Where TensorBoard opens the profiles as well.
 PROFILED = "2.18-py3.11"
@@ -163,14 +163,14 @@ def endurance(session: nox.Session) -> None:
 @nox.session(python="3.11", allow_parallel=True)
 def extract(session: nox.Session) -> None:
     """Recovering registries: every plugin's, and the newest cores; `-- -m ''` for everything."""
-    session.install("--editable", ".[test,extract]", *PROOF)
+    session.install("--editable", ".[test,extract]", *READS_CODE)
     session.run("pytest", "tests/extract", "-m", "not every_core and not live", *session.posargs)
 
 
 @nox.session(python="3.11", default=False)
 def registry_proof(session: nox.Session) -> None:
     """Every shipped registry recovered again and proven complete: hours. Resumes its record."""
-    session.install("--editable", ".[test,extract]", *PROOF)
+    session.install("--editable", ".[test,extract]", *READS_CODE)
     session.run("python", "tests/extract/registry_proof.py", *session.posargs)
 
 

@@ -117,6 +117,8 @@ def test_an_interrupt(command: list[str], cache: Path, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that starts these tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not any("tracing" in stages.read_text() for stages in temporary.rglob("progress")):
         assert process.poll() is None
