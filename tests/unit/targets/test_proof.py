@@ -15,54 +15,19 @@ ROWS = {row.name: row for row in (*manifest().core, *manifest().plugin)}
 PROOFS = recorded()
 PROVEN = [name for name in ROWS if name in PROOFS]
 MACOS = [name for name in PROVEN if "-macos-" in name]
-LINUX = [name for name in PROVEN if "-linux-" in name or name.startswith("directml-")]
-
-NOT_YET: set[str] = {
-    "directml-0.0.1",
-    "directml-0.1.0",
-    "directml-0.1.1",
-    "directml-0.2.0",
-    "directml-0.3.0",
-    "directml-0.4.0",
-    "tensorflow-1.15.3-directml-linux-x86_64",
-    "tensorflow-1.15.4-directml-linux-x86_64",
-    "tensorflow-1.15.5-directml-linux-x86_64",
-    "tensorflow-1.15.6-directml-linux-x86_64",
-    "tensorflow-1.15.7-directml-linux-x86_64",
-    "tensorflow-1.15.8-directml-linux-x86_64",
-    "tensorflow-2.10.0-linux-x86_64",
-    "tensorflow-2.10.0-macos-arm64",
-    "tensorflow-2.10.0-macos-x86_64",
-    "tensorflow-2.11.0-macos-arm64",
-    "tensorflow-2.11.0-macos-x86_64",
-    "tensorflow-2.12.0-macos-arm64",
-    "tensorflow-2.12.0-macos-x86_64",
-    "tensorflow-2.13.0-macos-arm64",
-    "tensorflow-2.14.1-macos-arm64",
-    "tensorflow-2.15.1-macos-arm64",
-    "tensorflow-2.16.2-macos-arm64",
-    "tensorflow-2.17.1-macos-arm64",
-    "tensorflow-2.19.1-macos-arm64",
-    "tensorflow-2.5.0-macos-arm64",
-    "tensorflow-2.5.0-macos-x86_64",
-    "tensorflow-2.6.0-macos-arm64",
-    "tensorflow-2.7.0-macos-arm64",
-    "tensorflow-2.8.0-macos-arm64",
-    "tensorflow-2.9.1-linux-x86_64",
-    "tensorflow-2.9.2-macos-arm64",
-    "tensorflow-2.9.2-macos-x86_64",
-    "tensorflow-directml-1.15.3",
-    "tensorflow-directml-1.15.4",
-    "tensorflow-directml-1.15.5",
-    "tensorflow-directml-1.15.6",
-    "tensorflow-directml-1.15.7",
-    "tensorflow-directml-1.15.8",
+# Linked against no library of TensorFlow: it holds a copy of the framework, with a registry of its
+# own, for what TensorBoard makes of profiles.
+_APART = {
+    "tensorflow-2.19.1-macos-arm64": (
+        "tensorflow/python/profiler/internal/_pywrap_profiler_plugin.so",
+    )
 }
+LINUX = [name for name in PROVEN if "-linux-" in name or name.startswith("directml-")]
 
 
 def test_every_registry_is_proven() -> None:
-    """`nox -s registry_proof` proves what is not."""
-    assert ROWS.keys() - PROOFS.keys() == NOT_YET
+    """`nox -s registry_proof` proves a row that is new."""
+    assert ROWS.keys() <= PROOFS.keys()
     assert PROOFS.keys() - ROWS.keys() <= {"tensorflow-2.18.1-linux-x86_64"}
 
 
@@ -88,7 +53,7 @@ def test_each_call_of_the_registrar_made_one_kernel(name: str) -> None:
 
 @pytest.mark.parametrize("name", MACOS)
 def test_no_other_library_of_the_wheel_registers_a_kernel(name: str) -> None:
-    assert PROOFS[name].not_loaded == ()
+    assert PROOFS[name].not_loaded == _APART.get(name, ())
 
 
 def test_a_running_tensorflow_has_the_same() -> None:
