@@ -67,7 +67,7 @@ class Options(
 
     ``inputs`` are the model's as ``name=shape:dtype``, for those that are not to be chosen;
     ``input_file`` is an .npz with their values. ``assume_shapes`` are, as ``layer=shape:dtype``,
-    the outputs of layers that are not rebuilt.
+    the outputs of layers that are not rebuilt. ``signature`` is the one of a SavedModel to check.
     """
 
     targets: tuple[str, ...] = ()
@@ -84,6 +84,7 @@ class Options(
     inputs: tuple[str, ...] = ()
     input_file: str | None = None
     assume_shapes: tuple[str, ...] = ()
+    signature: str | None = None
     timeout: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     memory: Annotated[float, msgspec.Meta(gt=0)] | None = None
     custom_objects: tuple[str, ...] = ()

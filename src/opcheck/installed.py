@@ -29,19 +29,23 @@ def version_of(distribution: str) -> str | None:
 def accelerator() -> str | None:
     """The target that this machine itself is, going by the plugin that is installed: its version
     and, on a Mac, the system's, such as ``metal@1.2.0,macos=14``."""
-    mac = platform.system() == "Darwin"
-    apple = mac and platform.machine() == "arm64"
     for plugin, distribution in _PLUGINS.items():
         version = version_of(distribution)
-        if version is not None and (apple or plugin != "metal"):
-            return f"{plugin}@{version}" + (_macos() if plugin == "metal" else "")
+        if version is None:
+            continue
+        if plugin != "metal":
+            return f"{plugin}@{version}"
+        if platform.system() == "Darwin":
+            return f"{plugin}@{version}{_mac()}"
     return None
 
 
-def _macos() -> str:
+def _mac() -> str:
+    """What of a Mac tells its kernels apart."""
     major = platform.mac_ver()[0].partition(".")[0]
     # A Python built for an old system is told 10.16 by every newer one.
-    return f",macos={major}" if major.isdigit() and int(major) > 10 else ""
+    system = f",macos={major}" if major.isdigit() and int(major) > 10 else ""
+    return system + (",arch=x86_64" if platform.machine() == "x86_64" else "")
 
 
 def default_targets() -> tuple[str, ...]:

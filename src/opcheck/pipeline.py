@@ -11,7 +11,7 @@ import msgspec
 
 from opcheck import config, cost, graph, loading, placement, targets, worker
 from opcheck.config import Options, StepChoice
-from opcheck.errors import CannotCheckError
+from opcheck.errors import CannotCheckError, UsageError
 from opcheck.installed import default_targets
 from opcheck.loading.types import ModelSource
 from opcheck.report import Inspection, Report, Result, baseline, build, gate
@@ -87,7 +87,15 @@ def check(
 def worker_request(
     source: ModelSource, options: Options, log_folder: Path | None = None
 ) -> WorkerRequest:
-    """What the TensorFlow process needs to know of the model and of what is allowed."""
+    """What the TensorFlow process needs to know of the model and of what is allowed.
+
+    Raises:
+        UsageError: a signature is asked for, and the model is no SavedModel.
+    """
+    if options.signature is not None and source.format != "savedmodel":
+        raise UsageError(
+            f"--signature {options.signature}: {source.path} is no SavedModel and has none."
+        )
     return WorkerRequest(
         source=source,
         steps=_STEPS[options.step],
@@ -98,6 +106,7 @@ def worker_request(
         inputs=tuple(map(InputSpec.parse, options.inputs)),
         input_file=options.input_file,
         shapes=tuple(map(AssumedShape.parse, options.assume_shapes)),
+        signature=options.signature,
         memory=options.memory,
         log_folder=str(log_folder) if log_folder is not None else None,
     )

@@ -139,23 +139,46 @@ def test_labels_fit_the_losses_of_a_dictionary(reply: Reply) -> None:
     assert training.defaults == ()
 
 
-def test_only_one_of_several_signatures_is_checked(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def by_signature(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | None], WorkerReply]:
+    """The reply for a SavedModel of two signatures, of which one may be asked for."""
+    scratch = tmp_path_factory.mktemp("signatures")
+    model = scratch / "model"
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import tensorflow as tf\n"
         "from model_kinds import Signatures\n"
         "m = Signatures(); s = {'predict': m.predict, 'parse': m.parse}\n"
         "tf.saved_model.save(m, sys.argv[2], signatures=s)\n"
     )
-    model = tmp_path / "model"
     subprocess.run([sys.executable, "-c", code, str(HERE), str(model)], check=True)
-    folder = tmp_path / "request"
-    folder.mkdir()
-    request = WorkerRequest(read(str(model)), ("inference",))
-    (folder / "request.json").write_bytes(msgspec.json.encode(request))
-    subprocess.run([sys.executable, str(BATCH), str(folder)], check=True)
-    (inference,) = answer(folder, 0, WorkerReply).steps
-    (note,) = inference.notes
+    asked = {name: scratch / str(name) for name in (None, "predict", "parse", "serve")}
+    for name, folder in asked.items():
+        folder.mkdir()
+        request = WorkerRequest(read(str(model)), ("inference", "training"), signature=name)
+        (folder / "request.json").write_bytes(msgspec.json.encode(request))
+    subprocess.run([sys.executable, str(BATCH), *map(str, asked.values())], check=True)
+    return lambda name: answer(asked[name], 0, WorkerReply)
+
+
+def test_only_one_of_several_signatures_is_checked(
+    by_signature: Callable[[str | None], WorkerReply],
+) -> None:
+    (note,) = step(by_signature(None), "inference").notes
     assert note in {
-        "Of its signatures this is predict; not checked: parse.",
-        "Of its signatures this is parse; not checked: predict.",
+        "Of its signatures this is predict; not checked: parse (--signature NAME).",
+        "Of its signatures this is parse; not checked: predict (--signature NAME).",
     }
+
+
+def test_a_signature_can_be_chosen(by_signature: Callable[[str | None], WorkerReply]) -> None:
+    predict, parse = by_signature("predict"), by_signature("parse")
+    assert "Elu" in ops(step(predict, "inference"))
+    assert "StringLength" in ops(step(parse, "inference"))
+    assert "EluGrad" in ops(step(predict, "training"))
+    assert step(parse, "training").graph is None  # it has no variables
+
+
+def test_a_signature_that_is_not_there(by_signature: Callable[[str | None], WorkerReply]) -> None:
+    with pytest.raises(UsageError, match="no such signature") as raised:
+        by_signature("serve")
+    assert raised.value.hint == "It has parse, predict."

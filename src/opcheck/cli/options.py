@@ -138,6 +138,11 @@ def load(arguments: argparse.Namespace) -> config.Options:
 def add_model(parser: Parser) -> None:
     """The model, for commands that take one, and its inputs."""
     parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--signature",
+        metavar="NAME",
+        help="which of a SavedModel's to check; default: the one it serves",
+    )
     inputs = parser.add_argument_group("inputs of the step, which opcheck chooses otherwise")
     inputs.add_argument(
         "--input",

@@ -85,7 +85,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     ``emulate`` names a target whose accelerator this process is to have (see `opcheck.emulator`).
     ``search_path`` is where the user's own modules are looked for, besides the usual places.
     ``shapes`` are what the user says of layers that are not rebuilt; several of one layer are its
-    outputs in order.
+    outputs in order. ``signature`` is the one of a SavedModel that is asked for, by its name.
     ``memory`` is what the process may use, in GiB; ``None``: what the machine suggests.
     """
 
@@ -100,6 +100,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, tag="check"):
     emulate: str | None = None
     search_path: tuple[str, ...] = ()
     shapes: tuple[AssumedShape, ...] = ()
+    signature: str | None = None
     memory: float | None = None
 
 

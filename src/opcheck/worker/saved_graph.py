@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from opcheck.errors import BuildError, RefusedModelError
+from opcheck.errors import BuildError, OpcheckError, RefusedModelError, UsageError
 from opcheck.worker.messages import first_line
 from opcheck.worker.protocol import Step, WorkerRequest
 from opcheck.worker.steps import StepFunction
@@ -24,6 +24,7 @@ def graph_steps(request: WorkerRequest) -> dict[Step, StepFunction]:
     Raises:
         RefusedModelError: loading it would run ops that touch files, and nobody asked for that.
         BuildError: TensorFlow cannot load it.
+        UsageError: it has no such signature as the request names.
     """
     source = request.source
     files = [hazard.message for hazard in source.hazards if hazard.code == "file-op"]
@@ -32,10 +33,11 @@ def graph_steps(request: WorkerRequest) -> dict[Step, StepFunction]:
             f"{source.path} holds ops that touch files or run Python: {files[0]}",
             hint="Look at `opcheck inspect`; --trust loads and runs it all the same.",
         )
-    load = _frozen if source.format == "frozen-graph" else _saved_model
     try:
-        return load(source.path)
-    except BuildError:
+        if source.format == "frozen-graph":
+            return _frozen(source.path)
+        return _saved_model(source.path, request.signature)
+    except OpcheckError:
         raise
     except Exception as error:
         raise BuildError(
@@ -66,35 +68,47 @@ def _frozen(path: str) -> dict[Step, StepFunction]:
     return {"inference": _given(pruned, [_spec(tensor) for tensor in inputs])}
 
 
-def _saved_model(path: str) -> dict[Step, StepFunction]:
+def _saved_model(path: str, wanted: str | None) -> dict[Step, StepFunction]:
     loaded = tf.saved_model.load(path)
     signatures = dict(loaded.signatures)
-    for name in ("serving_default", "serve", *signatures):
-        if name in signatures:
-            signature = signatures[name]
-            break
-    else:
+    name = _chosen(path, list(signatures), wanted)
+    signature = signatures[name]
+    specs = list(signature.structured_input_signature[1].values())
+    notes = _only(name, signatures)
+    steps: dict[Step, StepFunction] = {"inference": replace(_given(signature, specs), notes=notes)}
+    own = list(signature.trainable_variables)
+    # The object can be called as a whole, which is what it serves.
+    whole = loaded if wanted is None and callable(loaded) else None
+    variables = (wanted is None and list(getattr(loaded, "trainable_variables", ()))) or own
+    if variables:
+        steps["training"] = _training(whole, signature, specs, variables)
+    return steps
+
+
+def _chosen(path: str, names: Sequence[str], wanted: str | None) -> str:
+    if not names:
         raise BuildError(
             f"{path} has no signature to call.",
             hint="Save it with signatures=..., or model.export() it.",
         )
-    specs = list(signature.structured_input_signature[1].values())
-    notes = _only(name, signatures)
-    steps: dict[Step, StepFunction] = {"inference": replace(_given(signature, specs), notes=notes)}
-    variables = list(getattr(loaded, "trainable_variables", ())) or list(
-        signature.trainable_variables
-    )
-    if variables:
-        steps["training"] = _training(loaded, signature, specs, variables)
-    return steps
+    if wanted is not None and wanted not in names:
+        raise UsageError(
+            f"--signature {wanted}: {path} has no such signature.",
+            hint=f"It has {', '.join(sorted(names))}.",
+        )
+    served = (name for name in ("serving_default", "serve") if name in names)
+    return wanted or next(served, names[0])
 
 
 def _only(name: str, signatures: Iterable[str]) -> tuple[str, ...]:
     """Which of several signatures this is about. Keras exports one call under two names."""
-    others = sorted(set(signatures) - {name, "serve", "serving_default"})
+    served = {"serve", "serving_default"}
+    others = sorted(set(signatures) - {name} - (served if name in served else set()))
     if not others:
         return ()
-    return (f"Of its signatures this is {name}; not checked: {', '.join(others)}.",)
+    return (
+        f"Of its signatures this is {name}; not checked: {', '.join(others)} (--signature NAME).",
+    )
 
 
 def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
@@ -123,15 +137,17 @@ def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
 
 
 def _training(
-    loaded: Any, signature: Any, specs: list[tf.TensorSpec], variables: list[Any]
+    whole: Any, signature: Any, specs: list[tf.TensorSpec], variables: list[Any]
 ) -> StepFunction:
-    """Mean squared error against zeros and plain gradient descent: the file stores neither."""
+    """Mean squared error against zeros and plain gradient descent: the file stores neither.
+
+    ``whole`` is what to call with ``training=True``, if that can be."""
     names = [spec.name for spec in specs]
 
     def forward(tensors: tuple[Any, ...]) -> Any:
-        if callable(loaded) and len(tensors) == 1:
+        if whole is not None and len(tensors) == 1:
             with contextlib.suppress(TypeError, ValueError):  # no such call was saved
-                return tf.nest.flatten(loaded(tensors[0], training=True))
+                return tf.nest.flatten(whole(tensors[0], training=True))
         return tf.nest.flatten(signature(**dict(zip(names, tensors))))  # noqa: B905
 
     def make() -> Callable[..., Any]:

@@ -61,7 +61,8 @@ def fix(request: FixRequest, folder: Path) -> FixReply:
 def _check(
     request: WorkerRequest, folder: Path, progress: Callable[[str], None], tf: Any
 ) -> WorkerReply:
-    if request.source.architecture is None and request.source.format != "factory":
+    as_layers = request.source.architecture is not None or request.source.format == "factory"
+    if not as_layers or request.signature is not None:
         return _check_graph(request, folder, progress, tf)
     try:
         return _check_keras(request, folder, progress, tf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opcheck import installed
+from opcheck.targets import resolve
 
 METAL, DIRECTML = "tensorflow-metal", "tensorflow-directml-plugin"
 
@@ -15,6 +16,7 @@ METAL, DIRECTML = "tensorflow-metal", "tensorflow-directml-plugin"
         ({}, ("Linux", "x86_64", ""), ("metal", "directml")),
         ({METAL: "1.1.0"}, ("Darwin", "arm64", "14.5"), ("metal@1.1.0,macos=14",)),
         ({METAL: "1.1.0"}, ("Darwin", "arm64", "10.16"), ("metal@1.1.0",)),
+        ({METAL: "0.8.0"}, ("Darwin", "x86_64", "13.6"), ("metal@0.8.0,macos=13,arch=x86_64",)),
         ({METAL: "1.1.0"}, ("Linux", "x86_64", ""), ("metal", "directml")),
         ({DIRECTML: "0.4.0.dev230202"}, ("Windows", "AMD64", ""), ("directml@0.4.0.dev230202",)),
     ],
@@ -30,3 +32,4 @@ def test_the_version_that_is_installed_is_the_target(
     monkeypatch.setattr("platform.machine", lambda: system[1])
     monkeypatch.setattr("platform.mac_ver", lambda: (system[2], ("", "", ""), ""))
     assert installed.default_targets() == expected
+    assert all(target.startswith(resolve(target).plugin) for target in expected)

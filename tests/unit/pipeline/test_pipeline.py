@@ -16,6 +16,7 @@ from opcheck.errors import (
     EmulatorError,
     OpcheckError,
     UnknownTargetError,
+    UsageError,
     WorkerError,
     WorkerTimeoutError,
 )
@@ -165,6 +166,16 @@ def test_an_unknown_target_stops_before_tensorflow(
     with pytest.raises(UnknownTargetError):
         pipeline.check("m.h5", ["metal@9"])
     assert requests == []
+
+
+def test_a_signature_is_a_savedmodels(worker: Callable[..., list[WorkerRequest]]) -> None:
+    requests = worker(step("Relu"))
+    with pytest.raises(UsageError, match="--signature serve: m.h5 is no SavedModel"):
+        pipeline.check("m.h5", ["metal"], Options(signature="serve"))
+    assert requests == []
+    source = ModelSource("m", "savedmodel", "00" * 32, None, None, (), ())
+    pipeline.check(source, ["metal"], Options(signature="serve"))
+    assert [request.signature for request in requests] == ["serve"]
 
 
 def test_a_step_without_a_graph_does_not_pass(
