@@ -66,15 +66,8 @@ APPLICATIONS = [
     )
 ]
 
-# The targets that every fixture is run on, each beside its own TensorFlow or the nearest one here.
-PROOF = [
-    nox.param(python, tensorflow, targets, id=tensorflow)
-    for python, tensorflow, targets in (
-        ("3.10", "2.10", "directml@0.4.0"),
-        ("3.11", "2.15", "metal@1.0.1"),
-        ("3.11", "2.18", "metal@1.2.0 metal@1.2.0,macos=12"),
-    )
-]
+# Every fixture is run there too, but for the second TensorFlow of one plugin.
+PROOF = APPLICATIONS[:-1]
 
 
 @nox.session(python="3.11", allow_parallel=True)
@@ -109,7 +102,7 @@ def directml(session: nox.Session) -> None:
 def applications(session: nox.Session, tensorflow: str, targets: str) -> None:
     """All of keras.applications on emulated devices: an hour. `-- --models NAME...` for some."""
     _install_beside(session, tensorflow, "--editable", ".[test]")
-    session.run("python", "tests/tf/applications.py", *targets.split(), *session.posargs)
+    session.run("python", "-m", "tests.tf.applications", *targets.split(), *session.posargs)
 
 
 @nox.session(default=False)
@@ -117,7 +110,7 @@ def applications(session: nox.Session, tensorflow: str, targets: str) -> None:
 def proof(session: nox.Session, tensorflow: str, targets: str) -> None:
     """Every fixture on emulated devices, op by op; a quarter of an hour a target. `-- --record`."""
     _install_beside(session, tensorflow, "--editable", ".[test]")
-    session.run("python", "tests/tf/proof.py", *targets.split(), *session.posargs)
+    session.run("python", "-m", "tests.tf.proof", *targets.split(), *session.posargs)
 
 
 @nox.session(default=False)

@@ -10,7 +10,6 @@ what was there of that target. ``nox -s copies`` does so for the targets of two 
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
 import subprocess
 import sys
@@ -32,9 +31,9 @@ from opcheck.targets import resolve
 
 from .partition_sends import Partitioned
 from .proof import fixtures
+from .records import RecordFile
 
 HERE = Path(__file__).parent
-RECORD = HERE / "copies.json"
 BATCH_SIZE = 2
 DIFFERENT: dict[str, str] = {}
 """Fixtures whose copies differ from TensorFlow's, and why."""
@@ -59,13 +58,7 @@ class FixtureCopies(msgspec.Struct, frozen=True, omit_defaults=True):
     refused: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True):
-    """What one TensorFlow and target gave."""
-
-    tensorflow: str
-    target: str
-    date: str
-    fixtures: dict[str, FixtureCopies]
+RECORD = RecordFile(HERE / "copies.json", FixtureCopies)
 
 
 def compared(name: str, folder: Path, target: str) -> FixtureCopies:
@@ -140,21 +133,11 @@ def ask(names: list[str], folder: Path, target: str) -> None:
             (folder / f"{missing[0]}.error").write_text("TensorFlow's process died")
 
 
-def recorded() -> list[Record]:
-    return msgspec.json.decode(RECORD.read_bytes(), type=list[Record]) if RECORD.exists() else []
-
-
-def write(record: Record) -> None:
-    others = [r for r in recorded() if r.target != record.target]
-    records = sorted([*others, record], key=lambda r: r.target)
-    RECORD.write_bytes(msgspec.json.format(msgspec.json.encode(records), indent=1) + b"\n")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("target")
     parser.add_argument("--fixtures", nargs="+", metavar="NAME", help="only these")
-    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD.path.name}")
     parser.add_argument("--traces", type=Path, metavar="FOLDER", help="keep the answers there")
     given = parser.parse_args()
     names = sorted(given.fixtures or fixtures())
@@ -169,8 +152,9 @@ def main() -> int:
             unlike = [line for step in found[name].steps.values() for line in step.unlike]
             print(f"{name}: {found[name].refused or counts}", *unlike[:9], sep="\n  ", flush=True)
     if given.record:
-        today = datetime.date.today().isoformat()
-        write(Record(version("tensorflow-cpu"), given.target, today, found))
+        tensorflow = version("tensorflow-cpu")
+        known = RECORD.known(tensorflow, given.target) if given.fixtures else {}
+        RECORD.write(tensorflow, version("keras"), given.target, {**known, **found})
     return 1 if any(step.unlike for f in found.values() for step in f.steps.values()) else 0
 
 

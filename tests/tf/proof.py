@@ -1,20 +1,16 @@
 """Every fixture on emulated devices: is each op of both steps where opcheck predicts it?
 
-    python tests/tf/proof.py metal@1.2.0 metal@1.2.0,macos=12 --record
+    python -m tests.tf.proof metal@1.2.0 metal@1.2.0,macos=12 --record
 
-One process of TensorFlow serves the fixtures of a target; after a crash another one goes on with
-the next. ``--record`` writes what was found to proof.json, in place of what was there of that
-TensorFlow and target. ``--traces FOLDER`` keeps what TensorFlow answered, and asks for no more than
-is missing there: the prediction can be held against it again. ``nox -s proof`` runs all targets.
+``--record`` writes what was found to proof.json, in place of what was there of that TensorFlow and
+target. ``--traces FOLDER`` keeps what TensorFlow answered, and asks for no more than is missing
+there: the prediction can be held against it again. ``nox -s proof`` runs all targets.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -24,24 +20,23 @@ from pathlib import Path
 
 import msgspec
 
-from opcheck.confine import environment
 from opcheck.errors import OpcheckError
 from opcheck.graph import ModelGraph, flatten
 from opcheck.loading import read
 from opcheck.placement import predict, reconcile, without_counters
 from opcheck.placement.placer import place
 from opcheck.targets import Target, resolve
-from opcheck.worker.answer import answer
 from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
 
-HERE = Path(__file__).parent
-FIXTURES = HERE.parents[1] / "fixtures"
-RECORD = HERE / "proof.json"
+from . import batches
+from .records import RecordFile
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 BATCH_SIZE = 2
+SHARING = 50  # fixtures to a process: they are small
 # Whose classes are in fixtures/custom_layers.py.
 _CUSTOM = ("custom", "lambda", "subclassed")
 _PLACE = re.compile(r"\S*/fixtures/")  # of this machine
-_ANSWERS = ("reply.json", "failure.json", "crash")
 
 
 class StepProof(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -71,14 +66,7 @@ class FixtureProof(msgspec.Struct, frozen=True, omit_defaults=True):
     refused: str | None = None
 
 
-class Record(msgspec.Struct, frozen=True):
-    """What one TensorFlow and target gave."""
-
-    tensorflow: str
-    keras: str
-    target: str
-    date: str
-    fixtures: dict[str, FixtureProof]
+RECORD = RecordFile(Path(__file__).with_name("proof.json"), FixtureProof)
 
 
 def fixtures() -> list[str]:
@@ -97,39 +85,19 @@ def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, 
     for name in names:
         private = folder / name
         private.mkdir(exist_ok=True)
-        if _answered(private):
-            yield name, _result(private, target)
+        if batches.answered(private):
+            yield name, _result(batches.read(private), target)
             continue
         try:
             request = _request(name, target)
         except OpcheckError as error:
-            yield name, FixtureProof(refused=_PLACE.sub("", error.message))
+            yield name, _result(error.message, target)
             continue
         (private / "request.json").write_bytes(msgspec.json.encode(request))
-        waiting.append(name)
-    while waiting:
-        with (folder / "output").open("ab") as output:
-            subprocess.run(
-                [
-                    sys.executable,
-                    str(HERE / "batch_worker.py"),
-                    *(str(folder / n) for n in waiting),
-                ],
-                env=environment(os.environ, whole=True),
-                stdout=output,
-                stderr=output,
-                check=False,
-            )
-        done = [name for name in waiting if _answered(folder / name)]
-        for name in done:
-            yield name, _result(folder / name, target)
-        waiting = waiting[len(done) :]
-        if waiting:
-            yield waiting.pop(0), FixtureProof(refused="TensorFlow's process died")
-
-
-def _answered(folder: Path) -> bool:
-    return any((folder / name).exists() for name in _ANSWERS)
+        waiting.append(private)
+    answers = batches.serve(waiting, sharing=SHARING)
+    for private, answer in zip(waiting, answers, strict=True):
+        yield private.name, _result(answer, target)
 
 
 def _request(name: str, target: str) -> WorkerRequest:
@@ -145,14 +113,10 @@ def _request(name: str, target: str) -> WorkerRequest:
     )
 
 
-def _result(folder: Path, target: str) -> FixtureProof:
-    try:
-        reply = answer(folder, 0, WorkerReply)
-    except OpcheckError as error:
-        crash = folder / "crash"
-        said = crash.read_text().splitlines()[-1] if crash.exists() else error.message
-        return FixtureProof(refused=_PLACE.sub("", said))
-    return FixtureProof({step.step: _step(step, reply, target) for step in reply.steps})
+def _result(answer: WorkerReply | str, target: str) -> FixtureProof:
+    if isinstance(answer, str):
+        return FixtureProof(refused=_PLACE.sub("", answer))
+    return FixtureProof({step.step: _step(step, answer, target) for step in answer.steps})
 
 
 def _step(step: TracedStep, reply: WorkerReply, target_name: str) -> StepProof:
@@ -171,13 +135,7 @@ def _step(step: TracedStep, reply: WorkerReply, target_name: str) -> StepProof:
         evidence="emulated",
         executed=step.executed,
     )
-    unlike = [
-        f"{d.predicted.op_id}: {d.predicted.reason.message}; {d.traced.reason.message}"
-        for d in compared.disagreements
-    ]
-    if step.error is None:
-        unlike += [f"{name} was not placed" for name in compared.only_in_graph]
-    unlike += [f"{name} is not in the graph" for name in compared.only_in_trace]
+    unlike = batches.unlike(compared, step)
     built, moved = _added(graph, target, step)
     unlike += moved if step.error is None else []
     left = [p for p in compared.placements if p.evidence == "predicted"]
@@ -215,35 +173,19 @@ def _added(graph: ModelGraph, target: Target, step: TracedStep) -> tuple[int, li
     return ours.total(), moved + [f"{name} ({op}) is not on {at}" for name, op, at in ours - theirs]
 
 
-def recorded() -> list[Record]:
-    return msgspec.json.decode(RECORD.read_bytes(), type=list[Record]) if RECORD.exists() else []
-
-
-def write(record: Record) -> None:
-    """Into the file that the other targets' records are in."""
-    others = [r for r in recorded() if _key(r) != _key(record)]
-    record = msgspec.structs.replace(record, fixtures=dict(sorted(record.fixtures.items())))
-    records = sorted([*others, record], key=_key)
-    text = msgspec.json.format(msgspec.json.encode(records), indent=1)
-    RECORD.write_bytes(text + b"\n")
-
-
-def _key(record: Record) -> tuple[str, str]:
-    return record.tensorflow, record.target
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     parser.add_argument("--fixtures", nargs="+", metavar="NAME", help="only these")
-    parser.add_argument("--record", action="store_true", help=f"write to {RECORD.name}")
+    parser.add_argument("--record", action="store_true", help=f"write to {RECORD.path.name}")
     parser.add_argument("--traces", type=Path, metavar="FOLDER", help="keep the answers there")
     arguments = parser.parse_args()
+    tensorflow, keras = version("tensorflow-cpu"), version("keras")
     wrong = 0
     for target in arguments.targets:
         found: dict[str, FixtureProof] = {}
         with tempfile.TemporaryDirectory(prefix="opcheck-") as temporary:
-            folder = (arguments.traces or Path(temporary)) / f"{target}-{version('tensorflow-cpu')}"
+            folder = (arguments.traces or Path(temporary)) / f"{target}-{tensorflow}"
             folder.mkdir(parents=True, exist_ok=True)
             for name, result in run(arguments.fixtures or fixtures(), target, folder):
                 found[name] = result
@@ -257,13 +199,8 @@ def main() -> int:
                     f"{target} {name}: {result.refused or counts}", *unlike, sep="\n  ", flush=True
                 )
         if arguments.record:
-            tensorflow = version("tensorflow-cpu")
-            today = datetime.date.today().isoformat()
-            record = Record(tensorflow, version("keras"), target, today, found)
-            if arguments.fixtures:  # what is known of the others stays
-                known = next((r.fixtures for r in recorded() if _key(r) == _key(record)), {})
-                record = msgspec.structs.replace(record, fixtures={**known, **found})
-            write(record)
+            known = RECORD.known(tensorflow, target) if arguments.fixtures else {}
+            RECORD.write(tensorflow, keras, target, {**known, **found})
     return 1 if wrong else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .applications import ModelResult, explanations, installed, problems, recorded, run
+from .applications import RECORD, ModelResult, explanations, installed, problems, run
 from .conftest import KERAS, TENSORFLOW
 from .test_emulator import TARGET
 
@@ -47,9 +47,9 @@ def test_both_steps_are_as_predicted_or_stop_as_explained(
 
 
 def test_every_recorded_model_is_as_explained() -> None:
-    records = recorded()
+    records = RECORD.read()
     for record in records:
-        for name, result in record.models.items():
+        for name, result in record.results.items():
             found = problems(name, record.target, result, record.keras)
             assert found == [], (record.tensorflow, record.target, name)
     assert records
@@ -57,18 +57,20 @@ def test_every_recorded_model_is_as_explained() -> None:
 
 def test_every_architecture_is_recorded() -> None:
     tensorflow, keras, names = installed()
-    records = {r.target: r for r in recorded() if r.tensorflow == tensorflow and r.keras == keras}
+    records = {
+        r.target: r for r in RECORD.read() if r.tensorflow == tensorflow and r.keras == keras
+    }
     assert records.keys() == TARGETS[TENSORFLOW]
     for target, record in records.items():
-        assert record.models.keys() == set(names), target
+        assert record.results.keys() == set(names), target
 
 
 def test_every_explanation_is_needed() -> None:
     for explanation in explanations():
         assert any(
             name.startswith(explanation.models)
-            for record in recorded()
+            for record in RECORD.read()
             if record.keras.startswith(f"{explanation.keras}.")
             and record.target.startswith(explanation.plugins)
-            for name in record.models
+            for name in record.results
         )

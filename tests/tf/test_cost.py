@@ -18,7 +18,7 @@ from opcheck.targets import resolve
 from opcheck.worker.protocol import WorkerReply
 
 from .conftest import BATCH_SIZE, FIXTURES, UNBUILDABLE, Ask, model_files
-from .copies import DIFFERENT, compared, recorded
+from .copies import DIFFERENT, RECORD, compared
 from .test_emulator import FAILS, TARGET
 from .test_emulator import FILES as EMULATED
 
@@ -111,14 +111,14 @@ def test_copies_are_the_partitioners(name: str, partitioned: Path) -> None:
 
 
 def test_every_recorded_fixture_has_the_partitioners_copies() -> None:
-    for record in recorded():
+    for record in RECORD.read():
         steps = [
-            (name, step) for name, found in record.fixtures.items() for step in found.steps.values()
+            (name, step) for name, found in record.results.items() for step in found.steps.values()
         ]
         assert {name for name, step in steps if step.unlike} == set(DIFFERENT)
         assert len(steps) > 40
         assert sum(step.copies for _, step in steps) > 1_000
-    assert recorded()
+    assert RECORD.read()
 
 
 # Multiply-adds of one 224 x 224 image. MobileNetV2: Sandler et al. 2018, table 4. ResNet-50: 3.8e9,

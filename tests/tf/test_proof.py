@@ -7,7 +7,8 @@ from collections import defaultdict
 import pytest
 
 from .conftest import FIXTURES, NO_MODEL
-from .proof import Record, fixtures, recorded
+from .proof import RECORD, FixtureProof, fixtures
+from .records import Record
 
 # Beside the TensorFlow that each is made for, or the nearest that opcheck is tested with.
 TARGETS = {"metal@1.2.0", "metal@1.2.0,macos=12", "metal@1.0.1", "directml@0.4.0"}
@@ -30,14 +31,14 @@ STOPS = (
 
 
 def test_every_target_is_recorded() -> None:
-    assert {record.target for record in recorded()} == TARGETS
+    assert {record.target for record in RECORD.read()} == TARGETS
 
 
-@pytest.mark.parametrize("record", recorded(), ids=lambda record: record.target)
-def test_every_op_of_every_fixture_is_where_it_was_predicted(record: Record) -> None:
-    assert set(record.fixtures) == set(fixtures())
+@pytest.mark.parametrize("record", RECORD.read(), ids=lambda record: record.target)
+def test_every_op_of_every_fixture_is_where_it_was_predicted(record: Record[FixtureProof]) -> None:
+    assert set(record.results) == set(fixtures())
     compared = 0
-    for name, found in record.fixtures.items():
+    for name, found in record.results.items():
         assert found.steps or found.refused, name
         for step, proof in found.steps.items():
             where = (name, step)
@@ -56,8 +57,8 @@ def test_every_op_of_every_fixture_is_where_it_was_predicted(record: Record) -> 
 def test_nearly_every_model_is_compared_somewhere() -> None:
     """The others are of classes that their file does not hold, or no Keras here opens them."""
     steps: defaultdict[str, set[str]] = defaultdict(set)
-    for record in recorded():
-        for name, found in record.fixtures.items():
+    for record in RECORD.read():
+        for name, found in record.results.items():
             steps[name] |= {step for step, proof in found.steps.items() if proof.agreed}
     models = [name for name in fixtures() if not name.startswith(NO_MODEL)]
     missing = {name for name in models if "inference" not in steps[name]}
@@ -68,7 +69,9 @@ def test_nearly_every_model_is_compared_somewhere() -> None:
 
 def test_what_only_tensorflow_adds_is_built_as_well() -> None:
     """But for NoOps, and calls whose bodies are placed on their own."""
-    built = sum(p.built for r in recorded() for f in r.fixtures.values() for p in f.steps.values())
+    built = sum(
+        p.built for r in RECORD.read() for f in r.results.values() for p in f.steps.values()
+    )
     assert built > 10_000
 
 
