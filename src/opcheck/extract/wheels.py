@@ -136,27 +136,29 @@ def unpacked(wheel: Path, members: Sequence[str]) -> Iterator[tuple[Path, ...]]:
         temporary_folder("opcheck-") as folder,
         zipfile.ZipFile(wheel) as archive,
     ):
-        size = sum(archive.getinfo(member).file_size for member in members)
-        if size > _MOST_UNPACKED:
-            raise ExtractError(f"{wheel.name} unpacks to {size >> 20} MB of libraries.")
+        infos = [archive.getinfo(member) for member in members]
+        _refuse_bombs(wheel, infos)
         paths = tuple(folder / PurePosixPath(member).name for member in members)
         try:
-            for member, path in zip(members, paths, strict=True):
-                _unpack(archive, member, path)
+            for info, path in zip(infos, paths, strict=True):
+                with archive.open(info) as source, path.open("wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise ExtractError(f"{wheel.name} is damaged: {error}.") from None
         yield paths
 
 
-def _unpack(archive: zipfile.ZipFile, member: str, path: Path) -> None:
-    info = archive.getinfo(member)
-    if info.file_size > max(_LARGE, info.compress_size * _MOST_TIMES):
-        raise ExtractError(
-            f"{member} is {info.file_size >> 20} MB in {info.compress_size >> 20} MB: a bomb, no "
-            "library."
-        )
-    with archive.open(info) as source, path.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
+def _refuse_bombs(wheel: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    """By what the archive says of each library and of all; zipfile reads no more than it says."""
+    for info in infos:
+        if info.file_size > max(_LARGE, info.compress_size * _MOST_TIMES):
+            raise ExtractError(
+                f"{info.filename} is {info.file_size >> 20} MB in {info.compress_size >> 20} MB: "
+                "a bomb, no library."
+            )
+    size = sum(info.file_size for info in infos)
+    if size > _MOST_UNPACKED:
+        raise ExtractError(f"{wheel.name} unpacks to {size >> 20} MB of libraries.")
 
 
 def _download(path: Path) -> None:

@@ -222,7 +222,7 @@ def _inputs(built: BuiltModel, batch: int) -> list[Any]:
             return tf.cast(random.integers(0, rows[id(tensor)], shape), spec.dtype)
         if spec.dtype.is_floating:
             return tf.cast(random.normal(size=shape), spec.dtype)
-        return example(shape, spec.dtype)
+        return plain(tensor)
 
     def plain(tensor: Any) -> Any:
         spec = spec_of(tensor)
