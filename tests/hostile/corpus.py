@@ -109,12 +109,15 @@ def function(module: str, name: str) -> Config:
     }
 
 
-def archived(path: Path, *layers: Config, **members: bytes) -> None:
-    """A ``.keras`` archive of a Sequential with an input of four numbers.
+def archived(
+    path: Path, *layers: Config, dtype: str = "float32", width: int = 4, **members: bytes
+) -> None:
+    """A ``.keras`` archive of a Sequential with an input of ``width`` numbers.
 
     ``members`` are further files in it, or the weights.
     """
-    first = keras3("InputLayer", {"batch_shape": [None, 4], "dtype": "float32", "name": "input"})
+    fed = {"batch_shape": [None, width], "dtype": dtype, "name": "input"}
+    first = keras3("InputLayer", fed)
     root = keras3("Sequential", {"name": "m", "layers": [first, *layers]}, "keras")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.8.0"}))
@@ -299,6 +302,35 @@ def switches_safety_off(path: Path, bait: Bait) -> None:
     switch = function("keras.config", "enable_unsafe_deserialization")
     switch["inbound_nodes"] = [{"args": [], "kwargs": {}}]
     archived(path, switch, _lambda(bait))
+
+
+def _split_by(path: Path, bait: Bait, lookalike: Config) -> None:
+    """TextVectorization calls what it splits text with, whatever Keras makes of it.
+
+    TensorFlow has a copy of Keras of its own, whose Lambda knows no safe mode.
+    """
+    config = {"name": "evil", "trainable": True, "dtype": "string", "module": None}
+    config |= {"function": [code(bait), None, None], "function_type": "lambda"}
+    config |= {"output_shape": None, "output_shape_type": "raw", "output_shape_module": None}
+    lookalike = {"module": "tensorflow.python.keras.layers.core", **lookalike}
+    evil = {**lookalike, "config": {**config, "arguments": {}}}
+    text = {"name": "text", "trainable": True, "dtype": "string", "max_tokens": 10}
+    text |= {"standardize": evil, "split": "whitespace", "ngrams": None, "output_mode": "int"}
+    text |= {"output_sequence_length": 4, "pad_to_max_tokens": False, "vocabulary": ["a"]}
+    text |= {"sparse": False, "ragged": False, "idf_weights": None, "encoding": "utf-8"}
+    archived(path, keras3("TextVectorization", text), dtype="string", width=1)
+
+
+@archive_attack("lambda-as-a-type")
+def lambda_as_a_type(path: Path, bait: Bait) -> None:
+    names = {"class_name": "__typespec__", "spec_name": "Lambda", "registered_name": "x"}
+    _split_by(path, bait, names)
+
+
+@archive_attack("lambda-under-another-name")
+def lambda_under_another_name(path: Path, bait: Bait) -> None:
+    """Where the module has no such class, Keras takes what is called as it was registered."""
+    _split_by(path, bait, {"class_name": "Conv2D", "registered_name": "Lambda"})
 
 
 @archive_attack("CVE-2025-12058-file")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from corpus import ATTACKS, Bait, make_all
+from corpus import ATTACKS, Bait, make_all, stored
 from outcomes import expected, printed_safely, run
 
 from opcheck import config, loading, pipeline
@@ -178,3 +178,22 @@ def _opcheck(command: list[str], temporary: Path) -> subprocess.CompletedProcess
         timeout=300,
         check=False,
     )
+
+
+def test_what_the_users_module_imported_is_not_called(tmp_path: Path) -> None:
+    """Keras' loader of HDF5 calls whatever stands where a class belongs with the file's config."""
+    (tmp_path / "their_layers.py").write_text("from subprocess import Popen, run\n")
+    canary, model = tmp_path / "canary", tmp_path / "model.h5"
+    config = {"args": ["touch", str(canary)]}
+    stored(model, *({"class_name": name, "config": config} for name in ("run", "Popen"))).close()
+    command = [sys.executable, "-m", "opcheck", "check", str(model), *OPTIONS]
+    done = subprocess.run(
+        [*command, "--custom-objects", "their_layers"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "not part of Keras" in done.stdout
+    assert not canary.exists()

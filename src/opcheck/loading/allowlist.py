@@ -26,7 +26,13 @@ _VALUES = frozenset(
     {"__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__bytes__"}
     | {"__tuple__", "__dict__", "TensorShape"}
 )
-
+# The only type specs that Keras writes: TensorFlow's, of its versions from 2.12 on.
+_TYPE_SPECS = {
+    "TensorSpec": ("tensorflow.python.framework.tensor", "tensorflow.python.framework.tensor_spec"),
+    "RaggedTensorSpec": ("tensorflow.python.ops.ragged.ragged_tensor",),
+    "SparseTensorSpec": ("tensorflow.python.framework.sparse_tensor",),
+    "IndexedSlicesSpec": ("tensorflow.python.framework.indexed_slices",),
+}
 
 # Ops that read or write a file if an attribute says so; layers have no use for them.
 _WITH_A_FILE = frozenset({"PrintV2", "EncodeProto", "DecodeProtoV2"})
@@ -40,7 +46,8 @@ class Objection(NamedTuple):
 def judge_layer(layer: JsonObject, classes: KerasClasses, *, trust: bool) -> Objection | None:
     """Judge an object that stands where a layer belongs; its children are not looked at."""
     name, module = configs.class_name(layer), configs.module(layer)
-    if (unsafe := _names_python(module, name)) is not None:
+    unsafe = _names_python(module, name) or _names_another(layer)
+    if unsafe is not None:
         return unsafe
     kind = classes.kind(layer, None)
     if kind == "custom":
@@ -77,12 +84,11 @@ def judge_object(value: JsonObject, classes: KerasClasses) -> Objection | None:
     if name in _VALUES and module is None:
         return None
     if name in ("__typespec__", "TypeSpec"):
-        # The only type specs that Keras writes are TensorFlow's own.
-        own = module is None or module.startswith("tensorflow.")
-        return None if own else Objection("unsafe-config", f"names a type of the module {module!r}")
+        return _type_spec(value)
     if name == "function":
-        return _function(value, classes, module)
-    if (unsafe := _names_python(module, name)) is not None:
+        return _names_another(value) or _function(value, classes, module)
+    unsafe = _names_python(module, name) or _names_another(value)
+    if unsafe is not None:
         return unsafe
     bare = name.removeprefix("Custom>")  # Keras 2.11+ registers its own optimizers so
     if classes.is_object(bare, module) and not _is_foreign(value.get("registered_name")):
@@ -164,6 +170,32 @@ def _names_python(module: str | None, name: str) -> Objection | None:
         return Objection("unsafe-config", f"names {module}.{name} of Python's standard library")
     if root == "builtins" and name != "function" and hasattr(builtins, name):
         return Objection("unsafe-config", f"names the Python builtin {name}")
+    return None
+
+
+def _type_spec(value: JsonObject) -> Objection | None:
+    """``TypeSpec`` is how Keras 2 writes one in HDF5: looked up among those that are registered."""
+    module, registered = value.get("module"), value.get("registered_name")
+    spec = value.get("spec_name")
+    of = _TYPE_SPECS.get(spec, ()) if isinstance(spec, str) else ()
+    written = value["class_name"] == "TypeSpec" and module is None
+    if registered is None and (written or module in of):
+        return None
+    return Objection("unsafe-config", f"names the type {spec!r} of the module {module!r}")
+
+
+def _names_another(value: JsonObject) -> Objection | None:
+    """Whether it is found by another way than by its own name in a module of Keras.
+
+    Where ``module`` has no ``class_name``, Keras takes what has the ``registered_name`` there: that
+    may be a Lambda. TensorFlow's own copy of Keras knows no safe mode, and no file names it.
+    """
+    registered, module = value.get("registered_name"), configs.module(value)
+    own = [v for v in (value.get("class_name"), value.get("config")) if isinstance(v, str)]
+    if registered is not None and registered not in own and not _is_foreign(registered):
+        return Objection("unsafe-config", f"is {describe(value)}, registered as {registered!r}")
+    if module is not None and module.startswith("tensorflow."):
+        return Objection("unsafe-config", f"names {module}.{configs.class_name(value)}")
     return None
 
 

@@ -57,18 +57,21 @@ def safe_config(
     architecture: str,
     *,
     allow: frozenset[str] = frozenset(),
+    functions: frozenset[str] = frozenset(),
     trust: bool = False,
     training: str | None = None,
     assumed: Mapping[str, shapes.Output] = _NOTHING,
 ) -> SafeConfig:
     """Rewrite a model config (and compile config).
 
-    ``allow`` holds the user's own custom objects by class name or registered name; ``trust`` leaves
-    Lambda layers and lambdas in place; ``assumed`` are the outputs of stand-ins by their layers'
-    paths, before what the file says of them. Raises RefusedModelError when the model itself is of a
-    class that is neither Keras' nor allowed, UnreadableModelError when a text is no config.
+    ``allow`` holds the user's own custom objects by class name or registered name, ``functions``
+    those of them that are no classes: Keras would call one that stands where a class belongs, with
+    the arguments that the file gives. ``trust`` leaves Lambda layers and lambdas in place;
+    ``assumed`` are the outputs of stand-ins by their layers' paths, before what the file says of
+    them. Raises RefusedModelError when the model itself is of a class that is neither Keras' nor
+    allowed, UnreadableModelError when a text is no config.
     """
-    rewriter = _Rewriter(keras_classes(), allow, trust, assumed)
+    rewriter = _Rewriter(keras_classes(), allow, functions, trust, assumed)
     root = parse_object(architecture, "The model's config")
     safe_root = rewriter.root(root)
     safe_training = None
@@ -83,7 +86,7 @@ def safe_config(
 
 def config_hazards(root: JsonObject, training: JsonObject | None) -> tuple[Hazard, ...]:
     """What `safe_config` would replace when nothing is allowed. Raises RefusedModelError alike."""
-    rewriter = _Rewriter(keras_classes(), frozenset(), trust=False)
+    rewriter = _Rewriter(keras_classes())
     rewriter.root(root)
     if training is not None:
         rewriter.training(training)
@@ -94,11 +97,13 @@ class _Rewriter:
     def __init__(
         self,
         classes: KerasClasses,
-        allow: frozenset[str],
-        trust: bool,
+        allow: frozenset[str] = frozenset(),
+        functions: frozenset[str] = frozenset(),
+        trust: bool = False,
         assumed: Mapping[str, shapes.Output] = _NOTHING,
     ) -> None:
-        self.classes, self.allow, self.trust, self.assumed = classes, allow, trust, assumed
+        self.classes, self.trust, self.assumed = classes, trust, assumed
+        self.allow, self.allowed_classes = allow, allow - functions
         self.opaque: list[Hazard] = []
         self.replaced: list[Hazard] = []
 
@@ -310,10 +315,10 @@ class _Rewriter:
         module, name = configs.module(value), str(value.get("class_name"))
         if configs.registered_name(value) is None and self.classes.is_object(name, module):
             return None
-        names = [value.get("registered_name"), name]
+        names, allowed = [value.get("registered_name"), name], self.allowed_classes
         if name == "function":
-            names = [value.get("registered_name"), value.get("config")]
-        return next((name for name in names if isinstance(name, str) and name in self.allow), None)
+            names, allowed = [value.get("registered_name"), value.get("config")], self.allow
+        return next((name for name in names if isinstance(name, str) and name in allowed), None)
 
     def _point_at_own(self, value: JsonObject) -> None:
         """Let Keras look an allowed object up by name instead of importing the module it names."""

@@ -61,8 +61,10 @@ def is_tensor_function(function: str) -> bool:
     match parts:
         case [name]:
             return name in _names("tensor_functions")
-        case ["keras", "activations" | "backend", _]:
+        case ["keras", "activations", _]:
             return True
+        case ["keras", "backend", name]:
+            return name in _names("backend_functions")
         case ["debugging", name]:
             return name.startswith(("assert_", "check_"))
         case [space, *_, name]:

@@ -16,6 +16,7 @@ from opcheck.loading.jsontree import JsonObject
 from opcheck.loading.keras_classes import keras_classes
 from opcheck.loading.shapes import Output
 from opcheck.loading.types import Hazard
+from opcheck.worker.custom_objects import custom_objects
 from opcheck.worker.inputs import given
 from opcheck.worker.keras_api import KerasApi, available
 from opcheck.worker.layer_walk import walk
@@ -57,23 +58,6 @@ def build(request: WorkerRequest) -> BuiltModel:
     return _from_config(request, custom)
 
 
-def custom_objects(modules: tuple[str, ...]) -> dict[str, Any]:
-    """The classes and functions of the user's modules, by name. Imports them: the user asked."""
-    found: dict[str, Any] = {}
-    for name in modules:
-        try:
-            module = importlib.import_module(name)
-        except Exception as error:
-            raise BuildError(
-                f"--custom-objects {name} could not be imported: {first_line(error)}.",
-                hint="Run opcheck where the module is importable, or fix the module.",
-            ) from error
-        for attribute, value in vars(module).items():
-            if inspect.isclass(value) or inspect.isfunction(value):
-                found[attribute] = value
-    return found
-
-
 def _named(custom: dict[str, Any], api: KerasApi, architecture: str) -> dict[str, Any]:
     """The user's objects by every name that a config may call them.
 
@@ -110,6 +94,7 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         safe = safe_config(
             source.architecture,
             allow=frozenset(named),
+            functions=frozenset(name for name in named if inspect.isfunction(named[name])),
             trust=request.trust,
             training=source.training,
             assumed=_assumed(request),

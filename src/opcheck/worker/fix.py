@@ -13,8 +13,9 @@ from opcheck import targets
 from opcheck.errors import BuildError, CannotFixError
 from opcheck.fixes import CannotRewriteError, rewrite_for
 from opcheck.fixes.narrow import NAME, narrowed
-from opcheck.worker.build import BuiltModel, build, custom_objects
+from opcheck.worker.build import BuiltModel, build
 from opcheck.worker.compile_config import compile_as_stored
+from opcheck.worker.custom_objects import custom_objects
 from opcheck.worker.inputs import example, filled, spec_of, structure_of
 from opcheck.worker.layer_walk import walk
 from opcheck.worker.messages import first_line

@@ -50,6 +50,10 @@ def assert_clean(safe: SafeConfig, allow: frozenset[str] = frozenset()) -> None:
         names = {node["class_name"], node.get("registered_name"), str(node.get("config"))}
         if names & allow or node["class_name"] in ("__tuple__", "TensorShape"):
             continue
+        assert node.get("registered_name") in (None, node["class_name"], node["config"]), node
+        if node["class_name"] in ("__typespec__", "TypeSpec"):
+            continue
+        assert not str(module).startswith("tensorflow"), node
         assert node["class_name"] in KNOWN - FORBIDDEN, node
         assert ">" not in str(node.get("registered_name")), node
         if node["class_name"] == "function":
@@ -58,6 +62,20 @@ def assert_clean(safe: SafeConfig, allow: frozenset[str] = frozenset()) -> None:
         for key, item in node["config"].items():
             if key.endswith("activation") and isinstance(item, str):
                 assert item in {*RAW["activations"], *allow}, node
+
+
+TENSOR_SPEC = "tensorflow.python.framework.tensor"
+
+
+def type_spec(name: str, module: str, registered_name: str | None = None) -> dict[str, Any]:
+    names = {"spec_name": name, "module": module, "registered_name": registered_name}
+    return {"class_name": "__typespec__", "config": [], **names}
+
+
+def legacy_lambda(class_name: str) -> dict[str, Any]:
+    """What of TensorFlow's own copy of Keras is named, where there is no safe mode."""
+    names = {"class_name": class_name, "registered_name": "Lambda"}
+    return {"module": "tensorflow.python.keras.layers.core", "config": {}, **names}
 
 
 def rewrite(root: dict[str, Any], **options: Any) -> SafeConfig:
@@ -209,6 +227,21 @@ def test_custom_functions_become_neutral() -> None:
         ("unsafe-config", {"module": "keras.saving", "class_name": "load_model", "config": {}}),
         ("unsafe-config", {"class_name": "function", "config": {"a": 1}}),
         ("unsafe-config", {"class_name": "__typespec__", "module": "os", "config": []}),
+        ("unsafe-config", type_spec("Lambda", "tensorflow.python.keras.layers.core")),
+        ("unsafe-config", type_spec("TensorSpec", "tensorflow.python.keras.layers.core")),
+        ("unsafe-config", type_spec("TensorSpec", TENSOR_SPEC, registered_name="x")),
+        ("unsafe-config", {**legacy_lambda("Conv2D"), "registered_name": "Lambda"}),
+        ("unsafe-config", {**legacy_lambda("Conv2D"), "registered_name": None}),
+        ("unsafe-config", {**legacy_lambda("Conv2D"), "module": "keras.src.layers.core"}),
+        (
+            "unsafe-config",
+            {
+                "module": "keras.activations",
+                "class_name": "function",
+                "config": "relu",
+                "registered_name": "get_file",
+            },
+        ),
         ("lambda", {"class_name": "__lambda__", "config": {"value": ["4wEA", None, None]}}),
         ("custom-function", {"module": "evil.mod", "class_name": "Dense", "config": {}}),
         ("custom-function", {"class_name": "pkg>Dense", "config": {}}),
@@ -252,6 +285,9 @@ def test_objects_anywhere_in_a_config(code: str, value: dict[str, Any]) -> None:
         ("file-op", layer("TFOpLambda", "x", function="numpy_function")),
         ("unsafe-config", layer("TFOpLambda", "x", function="load_library")),
         ("unsafe-config", layer("TFOpLambda", "x", function="keras.models.load_model")),
+        ("unsafe-config", layer("TFOpLambda", "x", function="keras.backend.set_floatx")),
+        ("unsafe-config", {**layer("Dense", "x"), "registered_name": "Lambda"}),
+        ("unsafe-config", {**layer("Dense", "x"), "module": "tensorflow.python.keras.layers"}),
         (
             "unsafe-config",
             layer("TFOpLambda", "x", function="random.fixed_unigram_candidate_sampler"),
@@ -271,8 +307,34 @@ def test_layers_that_are_never_built(code: str, entry: dict[str, Any]) -> None:
         assert "OpaqueLayer" in safe.architecture
 
 
+def test_type_specs_that_keras_writes_stay() -> None:
+    for spec in (type_spec("TensorSpec", TENSOR_SPEC), {"class_name": "TypeSpec", "config": []}):
+        assert not rewrite(functional(layer("Dense", "d", units=1, spec=spec))).hazards
+
+
+def test_a_function_of_the_users_is_no_class() -> None:
+    """Keras would call it with what the file says."""
+    root = functional(layer("run", "r", args="id", shell=True))
+    safe = rewrite(root, allow=frozenset({"run"}), functions=frozenset({"run"}))
+    assert codes(safe) == [("custom-layer", "r")]
+    value = {"class_name": "run", "config": {"args": "id"}}
+    root = functional(layer("Dense", "d", units=1, kernel_initializer=value))
+    safe = rewrite(root, allow=frozenset({"run"}), functions=frozenset({"run"}))
+    assert codes(safe) == [("custom-function", "d")]
+    named = functional(layer("Dense", "d", units=1, activation="run"))
+    assert not rewrite(named, allow=frozenset({"run"}), functions=frozenset({"run"})).hazards
+
+
 @pytest.mark.parametrize(
-    "function", ["math.abs", "concat", "__operators__.getitem", "compat.v1.nn.relu", "nn.elu"]
+    "function",
+    [
+        "math.abs",
+        "concat",
+        "__operators__.getitem",
+        "compat.v1.nn.relu",
+        "nn.elu",
+        "keras.backend.mean",
+    ],
 )
 def test_tensor_functions_stay(function: str) -> None:
     assert not rewrite(functional(layer("TFOpLambda", "x", function=function))).hazards
