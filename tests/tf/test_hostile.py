@@ -197,3 +197,46 @@ def test_what_the_users_module_imported_is_not_called(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "not part of Keras" in done.stdout
     assert not canary.exists()
+
+
+LOADERS = """
+import sys
+from copy import deepcopy
+from pathlib import Path
+from corpus import Bait, code
+from opcheck.worker.keras_api import available
+bait = Bait(Path(sys.argv[1]), 0)
+config = {"name": "evil", "batch_input_shape": [None, 4], "function_type": "lambda", "module": "m"}
+config |= {"function": [code(bait), None, None], "arguments": {}}
+config |= {"output_shape": None, "output_shape_type": "raw"}
+model = {"name": "m", "layers": [{"class_name": "Lambda", "config": config}]}
+model = {"class_name": "Sequential", "config": model}
+for api in available(2):
+    for trust in (True, False):
+        try:
+            api.model_from_config(deepcopy(model), {}, trust=trust)
+        except ValueError as error:
+            print(api.major, trust, bait.canary.exists(), str(error)[:44])
+        else:
+            print(api.major, trust, bait.canary.exists())
+        bait.canary.unlink(missing_ok=True)
+"""
+
+
+def test_the_loaders_make_no_function_of_what_a_file_stores(tmp_path: Path) -> None:
+    """Should the look at the config miss one; HDF5's loaders of Keras 2 know no safe mode."""
+    path = [str(Path(__file__).parents[1] / "hostile"), *sys.path]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADERS, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    for line in lines:
+        if line.startswith("2 True"):
+            assert line == "2 True True"  # the attack works
+        else:
+            assert line.split()[2] == "False", line
+    assert "2 False False the file holds the code of a function" in lines

@@ -44,18 +44,22 @@ class KerasApi:
 
         ``trust`` lets Lambda layers have the code that the file holds.
         """
+        with contextlib.nullcontext() if trust else self._without_code(), self._giving_up():
+            return self._model_from_config(config, custom_objects, safe_mode=not trust)
+
+    def _model_from_config(
+        self, config: dict[str, Any], custom_objects: dict[str, Any], *, safe_mode: bool
+    ) -> Any:
         if "registered_name" in config:  # the format of `.keras` archives and of Keras 3
             library = self._internal("src.saving.serialization_lib", "saving.serialization_lib")
             if config["class_name"] == "Functional":  # its module moved with almost every version
                 config = {**config, "module": self._functional.__module__}
-            with self._giving_up():
-                return library.deserialize_keras_object(
-                    config, custom_objects=custom_objects, safe_mode=not trust
-                )
+            return library.deserialize_keras_object(
+                config, custom_objects=custom_objects, safe_mode=safe_mode
+            )
         if self.major >= 3:
             utils = self._internal("src.legacy.saving.saving_utils")
-            with self._giving_up():
-                return utils.model_from_config(config, custom_objects=custom_objects)
+            return utils.model_from_config(config, custom_objects=custom_objects)
         return self.module.models.model_from_config(config, custom_objects=custom_objects)
 
     def registered_name(self, value: Any) -> str:
@@ -76,6 +80,24 @@ class KerasApi:
             with contextlib.suppress(AttributeError):
                 found.update(vars(functools.reduce(getattr, place.split("."), self.module)))
         return {name: value for name, value in found.items() if inspect.isclass(value)}
+
+    @contextlib.contextmanager
+    def _without_code(self) -> Iterator[None]:
+        """Inside, no function is made of what a file stores, should the look at the config have
+        missed it: HDF5's loaders know no safe mode."""
+        library = self._internal(
+            "src.utils.python_utils", "src.utils.generic_utils", "utils.generic_utils"
+        )
+        original = library.func_load
+
+        def func_load(*_: Any, **__: Any) -> None:
+            raise ValueError("the file holds the code of a function")
+
+        library.func_load = func_load
+        try:
+            yield
+        finally:
+            library.func_load = original
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:
