@@ -86,20 +86,24 @@ def assert_layer_on_accelerator(
 
     ``layer`` is a path such as ``encoder/attention``, or a shell pattern of paths. The other
     arguments are those of ``assert_supported``. A name that is no layer's fails, and so does a
-    layer without ops in any step on a target, or a step that could not be analysed: nothing was
-    shown.
+    layer without ops in any step on a target, or a step that could not be analysed, or not all of
+    it: what is missing may be the layer's.
     """
     __tracebackhide__ = True
     options = _stepping(options, step)
     report = _allowing(report_of(model, target, options=options), allow, options)
     results = tuple(_only(layer, result) for result in report.results)
-    narrowed = msgspec.structs.replace(report, results=results)
     shown = {result.target for result in results if result.ops}
-    unseen = tuple(r for r in report.results if not r.ops or r.target not in shown)
+    unseen = tuple(result for result in report.results if result.target not in shown)
     if unseen:
         raise AssertionError(failure.layer_not_shown(report, layer, unseen))
-    if any(op.matters or op.verdict in ("fails", "unknown") for r in results for op in r.ops):
+    counting = tuple(map(gate.counting, results))
+    if any(op.matters or op.verdict in ("fails", "unknown") for r in counting for op in r.ops):
+        narrowed = msgspec.structs.replace(report, results=counting)
         raise AssertionError(failure.layer_leaves(narrowed, layer, Style()))
+    partial = tuple(result for result in report.results if result.incomplete or not result.ops)
+    if partial:
+        raise AssertionError(failure.layer_not_whole(report, layer, partial))
     return report
 
 
@@ -206,4 +210,4 @@ def _only(layer: str, result: Result) -> Result:
     kept = tuple(op for op in result.ops if belongs(op))
     names = {op.name for op in kept}
     findings = tuple(f for f in result.findings if names & set(f.ops))
-    return gate.counting(msgspec.structs.replace(result, ops=kept, findings=findings))
+    return msgspec.structs.replace(result, ops=kept, findings=findings)

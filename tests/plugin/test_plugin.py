@@ -129,6 +129,57 @@ def test_a_layer_that_is_in_one_step_only(run: Run) -> None:
     )
 
 
+def test_a_layer_is_not_shown_where_something_else_could_not_be_analysed(run: Run) -> None:
+    """What is missing may be the layer's, or run inside it."""
+    source = """
+        import msgspec
+        import opcheck
+        import pytest
+        from opcheck import pipeline
+
+        @pytest.fixture
+        def gap(monkeypatch, canned):
+            whole = pipeline.check
+
+            def check(*arguments):
+                report = whole(*arguments)
+                results = (
+                    msgspec.structs.replace(r, incomplete=("The layer td/own was not analysed.",))
+                    for r in report.results
+                )
+                return msgspec.structs.replace(report, results=tuple(results))
+
+            monkeypatch.setattr(pipeline, "check", check)
+
+        def test_other_layer(gap):
+            opcheck.assert_layer_on_accelerator("m.h5", "dense", "metal@1.2.0", step="inference")
+
+        def test_definite(gap):
+            opcheck.assert_layer_on_accelerator("m.h5", "block", "metal@1.2.0")
+    """
+    result = run(source)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*inference on metal@1.2.0 could not be analysed as a whole, so it is not shown that *",
+            "E*The layer td/own was not analysed.",
+            "E*leaves the accelerator in block",
+        ]
+    )
+
+
+def test_a_layer_of_which_everything_is_allowed_has_ops_all_the_same(run: Run) -> None:
+    source = """
+        import opcheck
+
+        def test_it():
+            opcheck.assert_layer_on_accelerator(
+                "m.h5", "block/attention", "metal@1.2.0", allow=["Einsum"]
+            )
+    """
+    run(source).assert_outcomes(passed=1)
+
+
 def test_what_is_wrong_with_a_call_is_said_without_our_frames(run: Run) -> None:
     source = """
         import opcheck
