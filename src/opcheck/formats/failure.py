@@ -59,8 +59,8 @@ def layer_not_shown(report: Report, layer: str, unseen: Sequence[Result]) -> str
 def layer_not_whole(report: Report, layer: str, partial: Sequence[Result]) -> str:
     """What was seen of the layer stays; of ``partial`` not everything was seen."""
     return (
-        f"{printable(report.model.path)}: {_where(partial)} could not be analysed as a whole, so it "
-        f"is not shown that layer {printable(layer)} stays on the accelerator.{_gaps(partial)}"
+        f"{printable(report.model.path)}: {_where(partial)} could not be analysed as a whole, so "
+        f"it is not shown that layer {printable(layer)} stays on the accelerator.{_gaps(partial)}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 import msgspec
 
@@ -19,7 +20,10 @@ _FAILING: dict[FailOn, frozenset[Severity]] = {
 }
 
 
-def judge(report: Report, policy: Options, baseline: Baseline | None = None) -> Report:
+Judged = TypeVar("Judged", bound=Report)
+
+
+def judge(report: Judged, policy: Options, baseline: Baseline | None = None) -> Judged:
     """The report with its verdict, and with the findings marked that do not count."""
     results = tuple(_marked(result, policy, baseline) for result in report.results)
     marked = msgspec.structs.replace(report, results=results)
