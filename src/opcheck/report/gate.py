@@ -105,6 +105,9 @@ def _failures(result: Result, policy: Options) -> Iterator[Failure]:
     gaps = result.incomplete
     if unknown:
         gaps += (f"Where {_ops(unknown)} of the {result.step} step would run is not known.",)
+    if policy.max_fallback_flops is not None and (alone := _deciding(result)):
+        on = f"it depends on {_ops(alone)} of unknown cost"
+        gaps += (f"What share of the {result.step} step's FLOPs leaves is not known: {on}.",)
     for gap in gaps:
         yield Failure("incomplete", result.target, result.step, gap)
     for message in _over(result, policy):
@@ -124,7 +127,8 @@ def _failures(result: Result, policy: Options) -> Iterator[Failure]:
 def _over(result: Result, policy: Options) -> Iterator[str]:
     """What is above a limit. Costs that are not known are not in the sums; ``_uncounted`` says so.
 
-    A step without a cost was not analysed, which fails already.
+    A step without a cost was not analysed, which fails already, and so does one of which no share
+    is known.
     """
     cost = result.summary.cost
     if cost is None:
@@ -140,7 +144,16 @@ def _over(result: Result, policy: Options) -> Iterator[str]:
             yield f"{where}: {number:.6g} {what}, the limit is {limit:.6g}."
 
 
+def _deciding(result: Result) -> int:
+    """How many ops of unknown FLOPs leave, where no op's are known: the share is theirs alone."""
+    cost = result.summary.cost
+    if cost is None or cost.flops_share is not None:
+        return 0
+    return sum(op.verdict != "accelerator" and op.cost.flops is None for op in result.ops)
+
+
 def _uncounted(report: Report, policy: Options) -> Iterator[str]:
+    copies_limited = policy.max_crossings is not None or policy.max_host_bytes is not None
     for result in report.results:
         cost = result.summary.cost
         where = f"{result.step} on {result.target}"
@@ -148,9 +161,10 @@ def _uncounted(report: Report, policy: Options) -> Iterator[str]:
             continue
         if policy.max_fallback_flops is not None and cost.unknown_ops:
             yield f"{where}: the share of FLOPs lacks {_ops(cost.unknown_ops)} of unknown cost."
-        limited = policy.max_crossings is not None or policy.max_host_bytes is not None
-        if limited and cost.unknown_crossings:
+        if copies_limited and cost.unknown_crossings:
             yield f"{where}: the bytes lack {cost.unknown_crossings} copies of unknown size."
+        if cost.unknown_loops and (copies_limited or policy.max_fallback_flops is not None):
+            yield f"{where}: {_ops(cost.unknown_loops)} in loops of unknown length count once."
 
 
 def _let_pass(report: Report, policy: Options) -> Iterator[str]:

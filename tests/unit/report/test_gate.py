@@ -118,6 +118,54 @@ def test_an_ignore_that_matches_nothing_is_said(report: Report) -> None:
     assert note == "The ignore of layer=no/such/* matches no finding."
 
 
+def with_costs(report: Report, flops: int | None, **changes: object) -> Report:
+    """The clean report with another cost of its step, and ``flops`` of the op that leaves."""
+    (result,) = report.results
+    ops = tuple(
+        msgspec.structs.replace(op, cost=msgspec.structs.replace(op.cost, flops=flops))
+        if op.leaves
+        else op
+        for op in result.ops
+    )
+    cost = msgspec.structs.replace(result.summary.cost, **changes)
+    summary = msgspec.structs.replace(result.summary, cost=cost)
+    result = msgspec.structs.replace(result, ops=ops, summary=summary)
+    return msgspec.structs.replace(report, results=(result,))
+
+
+LOOPS = "training on metal@1.2.0: 5 ops in loops of unknown length count once."
+
+
+@pytest.mark.parametrize(
+    ("limits", "changes", "code", "notes"),
+    [
+        ({}, {"unknown_loops": 5}, 0, []),
+        ({"max_crossings": 10}, {"unknown_loops": 5}, 0, [LOOPS]),
+        ({"max_host_bytes": 10**9}, {"unknown_loops": 5}, 0, [LOOPS]),
+        ({"max_fallback_flops": 1.0}, {"unknown_loops": 5}, 0, [LOOPS]),
+        ({}, {"flops_share": None, "flops": None}, 0, []),
+        ({"max_fallback_flops": 0.0}, {"flops_share": None, "flops": 0}, 0, []),
+        ({"max_fallback_flops": 0.0}, {"flops_share": None, "flops": None}, 2, []),
+    ],
+)
+def test_a_limit_says_what_is_not_counted_and_passes_nothing_unknown(
+    limits: dict[str, float],
+    changes: dict[str, object],
+    code: int,
+    notes: list[str],
+    clean_report: Report,
+) -> None:
+    report = with_costs(clean_report, **({"flops": 0} | changes))
+    verdict = evaluate(report, Options(**limits))
+    assert (verdict.exit_code, list(verdict.notes)) == (code, notes)
+    if code:
+        (failure,) = verdict.failures
+        assert failure.message == (
+            "What share of the training step's FLOPs leaves is not known: "
+            "it depends on 1 op of unknown cost."
+        )
+
+
 def only_metal_inference(report: Report) -> Report:
     """It has unknown ops and no other gap."""
     return msgspec.structs.replace(report, results=report.results[:1])
