@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from opcheck.config import FailOn, Ignore, Options
-from opcheck.report.baseline import Baseline
+from opcheck.report.baseline import Baseline, gone
 from opcheck.report.types import Failure, GateVerdict, Report, Result
 from opcheck.rules import Finding, Severity, Suppression
 
@@ -204,12 +204,9 @@ def idle_note(ignore: Ignore) -> str:
 
 def _outdated(report: Report, baseline: Baseline | None) -> Iterator[str]:
     """What the baseline still excuses and the model no longer has."""
-    targets = {result.target for result in report.results}
-    found = {f.fingerprint for result in report.results for f in result.findings}
-    entries = baseline.findings if baseline is not None else ()
-    gone = sum(e.target in targets and e.fingerprint not in found for e in entries)
-    if gone:
-        what = "1 finding" if gone == 1 else f"{gone} findings"
+    number = 0 if baseline is None else gone(baseline, report)
+    if number:
+        what = "1 finding" if number == 1 else f"{number} findings"
         yield f"Gone since the baseline was written: {what}. --write-baseline brings it up to date."
 
 
