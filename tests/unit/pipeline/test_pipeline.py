@@ -170,7 +170,7 @@ def test_an_unknown_target_stops_before_tensorflow(
 
 def test_a_signature_is_a_savedmodels(worker: Callable[..., list[WorkerRequest]]) -> None:
     requests = worker(step("Relu"))
-    with pytest.raises(UsageError, match="--signature serve: m.h5 is no SavedModel"):
+    with pytest.raises(UsageError, match=r"--signature serve: m\.h5 is no SavedModel"):
         pipeline.check("m.h5", ["metal"], Options(signature="serve"))
     assert requests == []
     source = ModelSource("m", "savedmodel", "00" * 32, None, None, (), ())
