@@ -1,23 +1,29 @@
 #!/usr/bin/env bash
 # The check of action.yml: every model of $MODELS (one a line) against $TARGETS (one a line), with the
-# further options $ARGS. Reports go to $REPORTS; annotations to standard output, where GitHub reads
-# them. Exits with the worst code: 2 could not check, 1 the gate failed (docs/exit-codes.md).
+# further options $ARGS. Reports go to a folder in $REPORTS; annotations to standard output, where
+# GitHub reads them. Exits with the worst code: 2 could not check, 1 the gate failed
+# (docs/exit-codes.md).
 set -uo pipefail
 
 most=65000 # characters of a comment; GitHub takes 65,536
-comment="$REPORTS/comment.md" whole="$REPORTS/summary.md"
-mkdir -p "$REPORTS"
-# The first line is how comment.sh finds the comment again.
-printf '<!-- opcheck %s -->\n' "${GITHUB_JOB:-}" >"$comment"
+use=1      # in this job, which may use the action more than once: none sees another's reports
+while [[ -e "$REPORTS/$use" ]]; do use=$((use + 1)); done
+reports="$REPORTS/$use"
+comment="$reports/comment.md" whole="$reports/summary.md"
+mkdir -p "$reports" || exit 3
+# The first line is how comment.sh finds the comment again: that of this job, in this leg of its
+# matrix ($MATRIX, which may hold anything, as a checksum), of this use in it.
+leg="$(cksum <<<"${MATRIX:-null}")"
+printf '<!-- opcheck %s %s %s -->\n' "${GITHUB_JOB:-}" "${leg%% *}" "$use" >"$comment"
 : >"$whole"
-echo "reports=$REPORTS" >>"$GITHUB_OUTPUT"
+echo "reports=$reports" >>"$GITHUB_OUTPUT"
 
 options=()
 while IFS= read -r target; do
     target="${target#"${target%%[![:space:]]*}"}"
     [[ -n "$target" ]] && options+=(--target "$target")
 done <<<"$TARGETS"
-read -r -a more <<<"$ARGS"
+read -r -d '' -a more <<<"$ARGS" || true # of every line: it ends at the end of the text, with 1
 
 length() { LC_ALL=C wc -c <"$1"; } # bytes: no fewer than the characters
 
@@ -36,7 +42,7 @@ while IFS= read -r model; do
     model="${model#"${model%%[![:space:]]*}"}"
     [[ -z "$model" ]] && continue
     number=$((number + 1))
-    report="$REPORTS/$number"
+    report="$reports/$number"
     opcheck check ${options[@]+"${options[@]}"} ${more[@]+"${more[@]}"} \
         --format github --format json --format sarif --format markdown \
         -o "$report.github" -o "$report.json" -o "$report.sarif" -o "$report.md" \
@@ -58,7 +64,7 @@ if ((number == 0)); then
     exit 3
 fi
 # Every verdict before the rest: GitHub shows ten errors and ten warnings of a step.
-for ((i = 1; i <= number; i++)); do sed -n 1p "$REPORTS/$i.github"; done
-for ((i = 1; i <= number; i++)); do sed 1d "$REPORTS/$i.github"; done
+for ((i = 1; i <= number; i++)); do sed -n 1p "$reports/$i.github"; done
+for ((i = 1; i <= number; i++)); do sed 1d "$reports/$i.github"; done
 [[ -n "${GITHUB_STEP_SUMMARY:-}" ]] && cat "$whole" >>"$GITHUB_STEP_SUMMARY"
 exit "$worst"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The comment of action.yml: one for each job on the pull request $NUMBER, written anew by every run.
-# It is found by its first line, and only among the comments of bots: nobody else's is touched.
+# The comment of action.yml: one for each job (leg of a matrix, use in it) on the pull request
+# $NUMBER, written anew by every run. It is found by its first line, and only among the comments of
+# bots: nobody else's is touched.
 set -euo pipefail
 
 body="$REPORTS/comment.md"

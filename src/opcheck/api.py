@@ -96,6 +96,11 @@ def check(
     else:
         source, needed = source_of(model, options)
         report = pipeline.check(source, specs, needed, progress)
+    return public(report)
+
+
+def public(report: types.Report) -> Report:
+    """The same, as Python code gets it."""
     return Report(**msgspec.structs.asdict(report))
 
 

@@ -245,18 +245,22 @@ def _spelled(key: str, prefix: str) -> str:
 
 
 def _nearest(start: Path) -> Path | None:
-    """The nearest file of ours; in one folder opcheck.toml comes before pyproject.toml."""
+    """The nearest file of ours; in one folder opcheck.toml comes before pyproject.toml.
+
+    A pyproject.toml without [tool.opcheck] is none: a package inside the project may have its own.
+    """
     folders = (start, *start.parents)
     files = (folder / name for folder in folders for name in (_OWN_FILE, "pyproject.toml"))
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if file.is_file() and _is_ours(file)), None)
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name == _OWN_FILE or "opcheck" in _tools(_document(path))
 
 
 def _table(path: Path) -> tuple[Mapping[str, object], str]:
     """The options in a file, and what to call them in a message."""
-    try:
-        document = tomllib.loads(content(path).decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from error
+    document = _document(path)
     if path.name == _OWN_FILE:
         if "tool" in document:
             raise UsageError(
@@ -264,11 +268,22 @@ def _table(path: Path) -> tuple[Mapping[str, object], str]:
                 hint="Take that line out; [[tool.opcheck.ignore]] is [[ignore]] there.",
             )
         return document, str(path)
-    tool = document.get("tool", {})
-    table = tool.get("opcheck", {}) if isinstance(tool, dict) else {}
+    table = _tools(document)["opcheck"]
     if not isinstance(table, dict):
         raise UsageError(f"[tool.opcheck] in {path} is not a table.")
     return table, f"[tool.opcheck] in {path}"
+
+
+def _document(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(content(path).decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read: {error}.") from error
+
+
+def _tools(document: Mapping[str, object]) -> Mapping[str, object]:
+    tools = document.get("tool")
+    return tools if isinstance(tools, dict) else {}
 
 
 def _variables(environment: Mapping[str, str]) -> Mapping[str, object]:

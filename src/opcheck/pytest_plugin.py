@@ -1,8 +1,9 @@
 """The pytest plugin: a fixture ``opcheck``, a marker and options for the assertions of
 `opcheck.testing`.
 
-What is asked for nearest to the test counts: the call's own arguments, then the marker, then the
-command line, then pytest's ini file, then opcheck.toml or ``[tool.opcheck]``.
+What is asked for nearest to the test counts: the call's own arguments, then the markers of the
+test, its class and its module, then the command line, then pytest's ini file, then opcheck.toml or
+``[tool.opcheck]``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from opcheck.api import Report
     from opcheck.config import Options, StepChoice
-    from opcheck.report import Report
     from opcheck.testing import Targets
 
 # opcheck itself is imported when a test asks for it: every pytest run loads this module.
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 _STEPS = ("inference", "training", "both")
 _EVIDENCE = ("auto", "predicted", "traced", "both")
 _FAIL_ON = ("never", "error", "warning")
+_MARKED = frozenset({"target", "step", "allow"})
 _MARKER = (
     "opcheck(target=..., step=..., allow=[...]): what the fixture opcheck checks against in this "
-    "test; target and allow take a name or a list of names"
+    "test; target and allow take a name or a list of names; of several markers the nearest counts"
 )
 
 
@@ -60,10 +62,11 @@ def pytest_unconfigure() -> None:
 class Opcheck:
     """The assertions of `opcheck.testing`, with the session's options and the test's marker.
 
-    ``target``, ``allow`` and ``step`` are the marker's where they are not given.
+    ``target`` and ``step`` are the marker's where they are not given; its ``allow`` counts beside
+    the call's.
     """
 
-    def __init__(self, options: Options, target: Targets, allow: tuple[str, ...]) -> None:
+    def __init__(self, options: Options, target: Targets, allow: Iterable[str]) -> None:
         self.options = options
         self._target = target
         self._allow = allow
@@ -89,7 +92,7 @@ class Opcheck:
         from opcheck import testing
 
         return testing.assert_supported(
-            model, allow=(*self._allow, *allow), **self._arguments(target, step)
+            model, allow=self._allowed(allow), **self._arguments(target, step)
         )
 
     def assert_no_fallback(
@@ -105,7 +108,7 @@ class Opcheck:
         from opcheck import testing
 
         return testing.assert_no_fallback(
-            model, allow=(*self._allow, *allow), **self._arguments(target, step)
+            model, allow=self._allowed(allow), **self._arguments(target, step)
         )
 
     def assert_layer_on_accelerator(
@@ -122,11 +125,16 @@ class Opcheck:
         from opcheck import testing
 
         return testing.assert_layer_on_accelerator(
-            model, layer, allow=(*self._allow, *allow), **self._arguments(target, step)
+            model, layer, allow=self._allowed(allow), **self._arguments(target, step)
         )
 
     def _arguments(self, target: Targets, step: StepChoice | None) -> dict[str, Any]:
         return {"target": target or self._target, "step": step, "options": self.options}
+
+    def _allowed(self, allow: Iterable[str]) -> tuple[str, ...]:
+        from opcheck.testing import names
+
+        return (*names(self._allow), *names(allow))
 
 
 @pytest.fixture
@@ -135,18 +143,18 @@ def opcheck(request: pytest.FixtureRequest) -> Opcheck:
     from opcheck import config as configuration
     from opcheck.errors import UsageError
 
-    marker = request.node.get_closest_marker("opcheck")
-    marked = dict(marker.kwargs) if marker else {}
-    target, allow = marked.pop("target", ()), marked.pop("allow", ())
-    step = marked.pop("step", None)
-    if marked or (marker and marker.args):
-        raise pytest.UsageError(f"@pytest.mark.opcheck takes target, step and allow: {marker}")
+    marked: dict[str, Any] = {}
+    for marker in request.node.iter_markers("opcheck"):  # the nearest comes first
+        if marker.args or not marker.kwargs.keys() <= _MARKED:
+            raise pytest.UsageError(f"@pytest.mark.opcheck takes target, step and allow: {marker}")
+        marked = {**marker.kwargs, **marked}
+    step = marked.get("step")
     given = _given(request.config) | ({"step": step} if step else {})
     try:
         options = configuration.load(given, start=request.config.rootpath, environment=os.environ)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    return Opcheck(options, target, (allow,) if isinstance(allow, str) else tuple(allow))
+    return Opcheck(options, marked.get("target", ()), marked.get("allow", ()))
 
 
 def _given(config: pytest.Config) -> dict[str, object]:

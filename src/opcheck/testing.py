@@ -15,11 +15,12 @@ from pathlib import Path
 import msgspec
 
 from opcheck import api, loading, pipeline
+from opcheck.api import Report
 from opcheck.config import Ignore, Options, StepChoice
 from opcheck.errors import OpcheckError
 from opcheck.formats import Style, failure
 from opcheck.loading.types import ModelSource
-from opcheck.report import Op, Report, Result, baseline, gate
+from opcheck.report import Op, Result, baseline, gate
 
 _DEFAULTS = Options()
 _GATE = ("fail_on", "allow_unknown", "ignore", "baseline")
@@ -43,10 +44,10 @@ def assert_supported(
     """The gate passes on every target: nothing fails, no costly op leaves the accelerator.
 
     ``model`` and ``target`` are as for ``opcheck.check``. ``step`` is ``"inference"``,
-    ``"training"`` or ``"both"`` (the options' where it is not given). ``allow`` names op types,
-    layer classes or layer paths (as shell patterns) whose findings do not count. ``options`` holds
-    the rest: limits, ignores, a baseline. Returns the report; raises AssertionError with the
-    table of ops, and OpcheckError when no report can be made.
+    ``"training"`` or ``"both"`` (the options' where it is not given). ``allow`` is one name, or
+    several, of op types, layer classes or layer paths (as shell patterns) whose findings do not
+    count. ``options`` holds the rest: limits, ignores, a baseline. Returns the report; raises
+    AssertionError with the table of ops, and OpcheckError when no report can be made.
     """
     __tracebackhide__ = True
     options = _stepping(options, step)
@@ -86,20 +87,24 @@ def assert_layer_on_accelerator(
 
     ``layer`` is a path such as ``encoder/attention``, or a shell pattern of paths. The other
     arguments are those of ``assert_supported``. A name that is no layer's fails, and so does a
-    layer without ops in any step on a target, or a step that could not be analysed: nothing was
-    shown.
+    layer without ops in any step on a target, or a step that could not be analysed, or not all of
+    it: what is missing may be the layer's.
     """
     __tracebackhide__ = True
     options = _stepping(options, step)
     report = _allowing(report_of(model, target, options=options), allow, options)
     results = tuple(_only(layer, result) for result in report.results)
-    narrowed = msgspec.structs.replace(report, results=results)
     shown = {result.target for result in results if result.ops}
-    unseen = tuple(r for r in report.results if not r.ops or r.target not in shown)
+    unseen = tuple(result for result in report.results if result.target not in shown)
     if unseen:
         raise AssertionError(failure.layer_not_shown(report, layer, unseen))
-    if any(op.matters or op.verdict in ("fails", "unknown") for r in results for op in r.ops):
+    counting = tuple(map(gate.counting, results))
+    if any(op.matters or op.verdict in ("fails", "unknown") for r in counting for op in r.ops):
+        narrowed = msgspec.structs.replace(report, results=counting)
         raise AssertionError(failure.layer_leaves(narrowed, layer, Style()))
+    partial = tuple(result for result in report.results if result.incomplete or not result.ops)
+    if partial:
+        raise AssertionError(failure.layer_not_whole(report, layer, partial))
     return report
 
 
@@ -121,7 +126,7 @@ def report_of(
     """
     __tracebackhide__ = True
     options = _stepping(options, step)
-    specs = ((target,) if isinstance(target, str) else tuple(target)) or options.targets
+    specs = names(target) or options.targets
     asked = msgspec.structs.replace(options, targets=(), **_NO_GATE)
     try:
         report = _report(model, specs, asked)
@@ -137,7 +142,7 @@ def _report(model: object, specs: tuple[str, ...], asked: Options) -> Report:
     source, needed = api.source_of(model, asked)
     key = (model if _is_function(model) else _identity(source), specs, asked)
     if key not in _reports:
-        _reports[key] = pipeline.check(source, specs, needed)
+        _reports[key] = api.public(pipeline.check(source, specs, needed))
     return _reports[key]
 
 
@@ -153,13 +158,18 @@ def _identity(source: str | ModelSource) -> object:
     return source
 
 
+def names(given: Iterable[str]) -> tuple[str, ...]:
+    """A text is one name."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def _stepping(options: Options, step: StepChoice | None) -> Options:
     return options if step is None else msgspec.structs.replace(options, step=step)
 
 
 def _allowing(report: Report, allow: Iterable[str], options: Options) -> Report:
     """The report judged anew, with ``allow`` as ignores; the verdict's notes name the idle ones."""
-    by_name = {name: _ignores(name, report) for name in allow}
+    by_name = {name: _ignores(name, report) for name in names(allow)}
     ignores = tuple(ignore for each in by_name.values() for ignore in each)
     policy = msgspec.structs.replace(options, ignore=(*options.ignore, *ignores))
     judged = gate.judge(report, policy, baseline.named_by(options))
@@ -206,4 +216,4 @@ def _only(layer: str, result: Result) -> Result:
     kept = tuple(op for op in result.ops if belongs(op))
     names = {op.name for op in kept}
     findings = tuple(f for f in result.findings if names & set(f.ops))
-    return gate.counting(msgspec.structs.replace(result, ops=kept, findings=findings))
+    return msgspec.structs.replace(result, ops=kept, findings=findings)

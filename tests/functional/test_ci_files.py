@@ -93,14 +93,14 @@ def test_the_worst_code_of_all_models(tmp_path: Path) -> None:
     models = "  mnist_cnn-k3.15.keras\n\ncnn3d-k3.15.keras\nbroken; echo pwned.h5\n"
     ran = check(tmp_path, models, "  metal@1.2.0\n", "--step inference --evidence predicted")
     assert ran.returncode == 2, ran.stderr
-    reports = tmp_path / "reports"
+    reports = tmp_path / "reports" / "1"
     codes = [
         json.loads((reports / f"{n}.json").read_text("utf-8"))["verdict"]["passed"] for n in (1, 2)
     ]
     assert codes == [True, False]
     assert not (reports / "3.json").exists()
     comment = (reports / "comment.md").read_text("utf-8")
-    assert comment.startswith("<!-- opcheck lint -->\n### ")
+    assert re.match(r"<!-- opcheck lint \d+ 1 -->\n### ", comment)
     assert "could not check a model (exit code 2)" in comment
     assert "Conv3D" in comment
     levels = [line.split(" ")[0] for line in ran.stdout.splitlines()[:3]]
@@ -118,22 +118,62 @@ def test_no_model_is_no_pass(tmp_path: Path) -> None:
     assert check(tmp_path, " \n").returncode == 3
 
 
+def replaced(folder: Path, script: str) -> str:
+    """PATH with a script in the place of `opcheck`."""
+    command = folder / "opcheck"
+    command.write_text(f"#!/bin/sh\n{script}", "utf-8")
+    command.chmod(0o755)
+    return f"{folder}:{environment()['PATH']}"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_each_leg_and_each_use_in_a_job_has_reports_and_a_comment_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """Where the second use says nothing, the reports of the first must not speak for it."""
+    talks = replaced(
+        tmp_path,
+        'for word; do case "$word" in *.md) echo "### passed" >"$word";;'
+        ' *.github) echo "::notice::passed" >"$word";; esac; done\n',
+    )
+    first = check(tmp_path, "a\n", PATH=talks, MATRIX='{"os": "a"}')
+    second = check(tmp_path, "a\n", PATH=replaced(tmp_path, "exit 2\n"), MATRIX='{"os": "a"}')
+    assert (first.returncode, second.returncode) == (0, 2)
+    assert "could not be checked" in second.stdout
+    comments = [tmp_path / "reports" / str(use) / "comment.md" for use in (1, 2)]
+    before, after = (comment.read_text("utf-8") for comment in comments)
+    assert "passed" in before
+    assert "passed" not in after
+    folders = (tmp_path / "output").read_text("utf-8").splitlines()
+    assert folders == [f"reports={comment.parent}" for comment in comments]
+    leg = tmp_path / "leg"
+    leg.mkdir()
+    check(leg, "a\n", PATH=talks, MATRIX='{"os": "b"}')
+    other = (leg / "reports" / "1" / "comment.md").read_text("utf-8")
+    assert len({text.splitlines()[0] for text in (before, after, other)}) == 3
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_options_on_several_lines_are_all_given(tmp_path: Path) -> None:
+    path = replaced(tmp_path, f'printf "%s\\n" "$@" >{tmp_path}/words\n')
+    check(tmp_path, "a\n", "metal@1.2.0", "--step training\n--fail-on warning\n", PATH=path)
+    words = (tmp_path / "words").read_text("utf-8").split("--format")[0].split()
+    assert words[1:] == ["--target", "metal@1.2.0", "--step", "training", "--fail-on", "warning"]
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 def test_a_comment_has_room_for_the_verdict_of_every_model(tmp_path: Path) -> None:
     """`opcheck` is replaced: what it would say of three large models."""
-    command = tmp_path / "opcheck"
-    command.write_text(
-        "#!/bin/sh\n"
+    path = replaced(
+        tmp_path,
         'while [ "$1" ]; do case "$1" in *.md) md="$1";; *.github) gh="$1";; esac; shift; done\n'
         'echo "::notice::passed" >"$gh"\n'
         'printf "### passed\\n\\nmodel\\n\\n" >"$md"\n'
         'head -c 30000 /dev/zero | tr "\\0" x >>"$md"\n',
-        "utf-8",
     )
-    command.chmod(0o755)
-    ran = check(tmp_path, "a\nb\nc\n", PATH=f"{tmp_path}:{environment()['PATH']}")
+    ran = check(tmp_path, "a\nb\nc\n", PATH=path)
     assert ran.returncode == 0, ran.stderr
-    comment = (tmp_path / "reports" / "comment.md").read_text("utf-8")
+    comment = (tmp_path / "reports" / "1" / "comment.md").read_text("utf-8")
     assert len(comment) < 65_536
     assert comment.count("### passed") == 3
     assert comment.count("The rest is in the summary of this run.") == 1

@@ -43,11 +43,16 @@ def test_what_is_allowed_does_not_count(run: Run) -> None:
             allow = ["block*", "evil*"]
             opcheck.assert_supported("m.h5", "metal@1.2.0", step="inference", allow=allow)
 
+        def test_one_name():
+            opcheck.assert_layer_on_accelerator(
+                "m.h5", "block/attention", "metal@1.2.0", allow="Einsum"
+            )
+
         def test_too_few():
             opcheck.assert_supported("m.h5", "metal@1.2.0", step="inference", allow=["Einsum"])
     """
     result = run(source)
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=3, failed=1)
     assert "Einsum \u00d7" not in result.stdout.str()
 
 
@@ -127,6 +132,57 @@ def test_a_layer_that_is_in_one_step_only(run: Run) -> None:
             "E*layer resc[*] has no op in inference on metal@1.2.0, training on metal@1.2.0,*",
         ]
     )
+
+
+def test_a_layer_is_not_shown_where_something_else_could_not_be_analysed(run: Run) -> None:
+    """What is missing may be the layer's, or run inside it."""
+    source = """
+        import msgspec
+        import opcheck
+        import pytest
+        from opcheck import pipeline
+
+        @pytest.fixture
+        def gap(monkeypatch, canned):
+            whole = pipeline.check
+
+            def check(*arguments):
+                report = whole(*arguments)
+                results = (
+                    msgspec.structs.replace(r, incomplete=("The layer td/own was not analysed.",))
+                    for r in report.results
+                )
+                return msgspec.structs.replace(report, results=tuple(results))
+
+            monkeypatch.setattr(pipeline, "check", check)
+
+        def test_other_layer(gap):
+            opcheck.assert_layer_on_accelerator("m.h5", "dense", "metal@1.2.0", step="inference")
+
+        def test_definite(gap):
+            opcheck.assert_layer_on_accelerator("m.h5", "block", "metal@1.2.0")
+    """
+    result = run(source)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "E*inference on metal@1.2.0 could not be analysed as a whole, so it is not shown*",
+            "E*The layer td/own was not analysed.",
+            "E*leaves the accelerator in block",
+        ]
+    )
+
+
+def test_a_layer_of_which_everything_is_allowed_has_ops_all_the_same(run: Run) -> None:
+    source = """
+        import opcheck
+
+        def test_it():
+            opcheck.assert_layer_on_accelerator(
+                "m.h5", "block/attention", "metal@1.2.0", allow=["Einsum"]
+            )
+    """
+    run(source).assert_outcomes(passed=1)
 
 
 def test_what_is_wrong_with_a_call_is_said_without_our_frames(run: Run) -> None:
@@ -226,6 +282,39 @@ def test_the_markers_allow_reaches_the_assertion(run: Run) -> None:
         @pytest.mark.opcheck(target="metal@1.2.0", allow=["Einsum", "Pack", "Gate", "Lambda"])
         def test_marked(opcheck):
             opcheck.assert_supported("m.h5", step="inference")
+
+        @pytest.mark.opcheck(target="metal@1.2.0", allow=["Einsum", "Pack", "Gate"])
+        def test_marked_and_called(opcheck):
+            opcheck.assert_supported("m.h5", step="inference", allow="Lambda")
+    """
+    run(source).assert_outcomes(passed=2)
+
+
+def test_markers_are_joined_and_the_nearest_counts(run: Run, asked: Asked) -> None:
+    source = """
+        import pytest
+
+        @pytest.mark.opcheck(target="metal@1.2.0", step="training", allow=["Einsum", "Pack"])
+        class TestModel:
+            @pytest.mark.opcheck(step="inference", allow=["Einsum", "Pack", "Gate", "Lambda"])
+            def test_marked(self, opcheck):
+                opcheck.assert_supported("m.h5")
+    """
+    run(source).assert_outcomes(passed=1)
+    assert asked() == ["metal@1.2.0 inference auto"]
+
+
+def test_what_comes_back_is_what_a_check_gives(run: Run) -> None:
+    source = """
+        import opcheck as package
+
+        def test_it(opcheck):
+            options = package.Options(fail_on="never", allow_unknown=True)
+            for report in (
+                opcheck.check("m.h5", "metal@1.2.0"),
+                package.assert_supported("m.h5", "metal@1.2.0", options=options),
+            ):
+                assert isinstance(report, package.Report)
     """
     run(source).assert_outcomes(passed=1)
 

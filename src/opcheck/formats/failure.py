@@ -46,13 +46,31 @@ def layer_not_shown(report: Report, layer: str, unseen: Sequence[Result]) -> str
         (*(known.path for known in report.model.layers), *_paths_of_ops(report.results))
     )
     if any(fnmatchcase(path, layer) for path in paths):
-        where = ", ".join(f"{result.step} on {result.target}" for result in unseen)
-        why = "".join(f"\n  {printable(gap)}" for result in unseen for gap in result.incomplete)
-        return f"{model}: layer {name} has no op in {where}, so nothing is shown.{why}"
+        return (
+            f"{model}: layer {name} has no op in {_where(unseen)}, so nothing is shown."
+            f"{_gaps(unseen)}"
+        )
     near = get_close_matches(layer, paths, n=1)
     hint = f" Did you mean {printable(near[0])}?" if near else ""
     known = shortened([printable(path) for path in paths], _MOST_LAYERS)
     return f"{model} has no layer {name}.{hint}\n  Its layers: {known or 'none are known'}."
+
+
+def layer_not_whole(report: Report, layer: str, partial: Sequence[Result]) -> str:
+    """What was seen of the layer stays; of ``partial`` not everything was seen."""
+    return (
+        f"{printable(report.model.path)}: {_where(partial)} could not be analysed as a whole, so "
+        f"it is not shown that layer {printable(layer)} stays on the accelerator.{_gaps(partial)}"
+    )
+
+
+def _where(results: Sequence[Result]) -> str:
+    return ", ".join(f"{result.step} on {result.target}" for result in results)
+
+
+def _gaps(results: Sequence[Result]) -> str:
+    gaps = dict.fromkeys(gap for result in results for gap in result.incomplete)
+    return "".join(f"\n  {printable(gap)}" for gap in gaps)
 
 
 def _paths_of_ops(results: Sequence[Result]) -> Iterator[str]:

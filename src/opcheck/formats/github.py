@@ -11,6 +11,7 @@ from typing import Literal
 from opcheck.formats.escape import printable
 from opcheck.formats.found import Kind, found, kinds
 from opcheck.formats.numbers import count
+from opcheck.formats.slashes import slashed
 from opcheck.formats.style import Style
 from opcheck.formats.tables import shortened
 from opcheck.formats.text import conclusion
@@ -28,7 +29,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the runner ha
 
     Notes are left out: they would crowd out what one has to act on.
     """
-    file = _file(report.model)
+    file = _file(slashed(report).model)
     errors = [
         _command("error", failure.message, title=f"{failure.step} on {failure.target}", file=file)
         for failure in report.verdict.failures

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from opcheck.formats.escape import printable
 from opcheck.formats.found import Found, found
 from opcheck.formats.numbers import count
+from opcheck.formats.slashes import slashed
 from opcheck.formats.style import Style
 from opcheck.report import Model, Report
 from opcheck.rules import RULES, Rule, docs
@@ -34,7 +35,7 @@ Node = Mapping[str, object]
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001 - JSON has no style
-    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(slashed(report))]}
     return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -75,15 +76,18 @@ def _section(body: str, title: str) -> str:
 
 def _invocation(report: Report, results: int) -> Node:
     """Not successful when something could not be determined (3.20.14)."""
-    gaps = [failure for failure in report.verdict.failures if failure.kind == "incomplete"]
+    gaps = [
+        f"{failure.step} on {failure.target}: {failure.message}"
+        for failure in report.verdict.failures
+        if failure.kind == "incomplete"
+    ]
+    if not report.results:
+        gaps.append("Nothing was checked.")
     return {
         "executionSuccessful": not gaps,
         "exitCode": report.verdict.exit_code,
         "toolExecutionNotifications": [
-            *(
-                {"level": "error", "message": _text(f"{gap.step} on {gap.target}: {gap.message}")}
-                for gap in gaps
-            ),
+            *({"level": "error", "message": _text(gap)} for gap in gaps),
             *_left_out(results - _MOST_RESULTS),
         ],
     }

@@ -6,6 +6,7 @@ writing it again changes what has changed and nothing else.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import msgspec
@@ -14,18 +15,26 @@ from opcheck.config import Options
 from opcheck.documents import decoded
 from opcheck.errors import UsageError
 from opcheck.report.types import Report
+from opcheck.rules import Finding
+from opcheck.worker.protocol import Step
 
 _SCHEMA = 1
 
 
 class Entry(msgspec.Struct, frozen=True, order=True):
-    """One finding. All but the fingerprint is there for the reader."""
+    """One finding, by its fingerprint.
+
+    ``model`` and ``steps`` say where it was found: only there can it be gone. They are empty in
+    what older versions wrote. The rest is there for the reader.
+    """
 
     target: str
     layer: str
     code: str
     message: str
     fingerprint: str
+    model: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -40,20 +49,41 @@ class Baseline(msgspec.Struct, frozen=True):
 
 def of(report: Report) -> Baseline:
     """Every error and warning of a report, ignored ones left out."""
-    entries = {
-        (result.target, finding.fingerprint): Entry(
-            result.target,
-            finding.layer or "",
-            finding.code,
-            finding.message,
-            finding.fingerprint,
-        )
-        for result in report.results
-        for finding in result.findings
-        if finding.severity != "note"
-        and (finding.suppressed is None or finding.suppressed.by == "baseline")
-    }
+    entries: dict[tuple[str, str], Entry] = {}
+    for result in report.results:
+        for finding in filter(_counts, result.findings):
+            key = (result.target, finding.fingerprint)
+            before = entries[key].steps if key in entries else ()
+            entries[key] = Entry(
+                result.target,
+                finding.layer or "",
+                finding.code,
+                finding.message,
+                finding.fingerprint,
+                model=report.model.path,
+                steps=tuple(sorted({*before, result.step})),
+            )
     return Baseline(_SCHEMA, tuple(sorted(entries.values())))
+
+
+def gone(baseline: Baseline, report: Report) -> int:
+    """How many findings the model no longer has, of those that this report would have found."""
+    found = {f.fingerprint for result in report.results for f in result.findings}
+    whole: defaultdict[str, set[Step]] = defaultdict(set)
+    for result in report.results:
+        if not (result.incomplete or result.summary.unknown):
+            whole[result.target].add(result.step)
+    return sum(
+        entry.model == report.model.path
+        and whole[entry.target].issuperset(entry.steps)
+        and entry.fingerprint not in found
+        for entry in baseline.findings
+    )
+
+
+def _counts(finding: Finding) -> bool:
+    accepted = finding.suppressed is None or finding.suppressed.by == "baseline"
+    return accepted and finding.severity != "note"
 
 
 def named_by(options: Options) -> Baseline | None:

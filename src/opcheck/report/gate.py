@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 import msgspec
 
 from opcheck.config import FailOn, Ignore, Options
-from opcheck.report.baseline import Baseline
+from opcheck.report.baseline import Baseline, gone
 from opcheck.report.types import Failure, GateVerdict, Report, Result
 from opcheck.rules import Finding, Severity, Suppression
 
@@ -19,7 +20,10 @@ _FAILING: dict[FailOn, frozenset[Severity]] = {
 }
 
 
-def judge(report: Report, policy: Options, baseline: Baseline | None = None) -> Report:
+Judged = TypeVar("Judged", bound=Report)
+
+
+def judge(report: Judged, policy: Options, baseline: Baseline | None = None) -> Judged:
     """The report with its verdict, and with the findings marked that do not count."""
     results = tuple(_marked(result, policy, baseline) for result in report.results)
     marked = msgspec.structs.replace(report, results=results)
@@ -101,6 +105,9 @@ def _failures(result: Result, policy: Options) -> Iterator[Failure]:
     gaps = result.incomplete
     if unknown:
         gaps += (f"Where {_ops(unknown)} of the {result.step} step would run is not known.",)
+    if policy.max_fallback_flops is not None and (alone := _deciding(result)):
+        on = f"it depends on {_ops(alone)} of unknown cost"
+        gaps += (f"What share of the {result.step} step's FLOPs leaves is not known: {on}.",)
     for gap in gaps:
         yield Failure("incomplete", result.target, result.step, gap)
     for message in _over(result, policy):
@@ -120,7 +127,8 @@ def _failures(result: Result, policy: Options) -> Iterator[Failure]:
 def _over(result: Result, policy: Options) -> Iterator[str]:
     """What is above a limit. Costs that are not known are not in the sums; ``_uncounted`` says so.
 
-    A step without a cost was not analysed, which fails already.
+    A step without a cost was not analysed, which fails already, and so does one of which no share
+    is known.
     """
     cost = result.summary.cost
     if cost is None:
@@ -136,7 +144,16 @@ def _over(result: Result, policy: Options) -> Iterator[str]:
             yield f"{where}: {number:.6g} {what}, the limit is {limit:.6g}."
 
 
+def _deciding(result: Result) -> int:
+    """How many ops of unknown FLOPs leave, where no op's are known: the share is theirs alone."""
+    cost = result.summary.cost
+    if cost is None or cost.flops_share is not None:
+        return 0
+    return sum(op.verdict != "accelerator" and op.cost.flops is None for op in result.ops)
+
+
 def _uncounted(report: Report, policy: Options) -> Iterator[str]:
+    copies_limited = policy.max_crossings is not None or policy.max_host_bytes is not None
     for result in report.results:
         cost = result.summary.cost
         where = f"{result.step} on {result.target}"
@@ -144,9 +161,10 @@ def _uncounted(report: Report, policy: Options) -> Iterator[str]:
             continue
         if policy.max_fallback_flops is not None and cost.unknown_ops:
             yield f"{where}: the share of FLOPs lacks {_ops(cost.unknown_ops)} of unknown cost."
-        limited = policy.max_crossings is not None or policy.max_host_bytes is not None
-        if limited and cost.unknown_crossings:
+        if copies_limited and cost.unknown_crossings:
             yield f"{where}: the bytes lack {cost.unknown_crossings} copies of unknown size."
+        if cost.unknown_loops and (copies_limited or policy.max_fallback_flops is not None):
+            yield f"{where}: {_ops(cost.unknown_loops)} in loops of unknown length count once."
 
 
 def _let_pass(report: Report, policy: Options) -> Iterator[str]:
@@ -186,12 +204,9 @@ def idle_note(ignore: Ignore) -> str:
 
 def _outdated(report: Report, baseline: Baseline | None) -> Iterator[str]:
     """What the baseline still excuses and the model no longer has."""
-    targets = {result.target for result in report.results}
-    found = {f.fingerprint for result in report.results for f in result.findings}
-    entries = baseline.findings if baseline is not None else ()
-    gone = sum(e.target in targets and e.fingerprint not in found for e in entries)
-    if gone:
-        what = "1 finding" if gone == 1 else f"{gone} findings"
+    number = 0 if baseline is None else gone(baseline, report)
+    if number:
+        what = "1 finding" if number == 1 else f"{number} findings"
         yield f"Gone since the baseline was written: {what}. --write-baseline brings it up to date."
 
 

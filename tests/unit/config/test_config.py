@@ -39,6 +39,19 @@ def test_the_nearest_pyproject_counts(tmp_path: Path) -> None:
     assert load({}, start=inner / "deep", environment={}).step == "inference"
 
 
+@pytest.mark.parametrize("name", ["pyproject.toml", "opcheck.toml"])
+@pytest.mark.parametrize("nested", ["", "tool = 1\n", "[project]\nname = 'x'\n[tool.ruff]\n"])
+def test_a_pyproject_of_others_hides_no_policy(nested: str, name: str, tmp_path: Path) -> None:
+    table = "[tool.opcheck]\n" * (name == "pyproject.toml")
+    (tmp_path / name).write_text(f"{table}fail-on = 'warning'\n", encoding="utf-8")
+    package = tmp_path / "package"
+    package.mkdir()
+    write(package, nested)
+    assert load({}, start=package, environment={}).fail_on == "warning"
+    write(package, "[tool.opcheck]\n")  # an empty table says: the defaults
+    assert load({}, start=package, environment={}) == Options()
+
+
 def test_a_list_in_the_environment_is_split_at_spaces(tmp_path: Path) -> None:
     write(tmp_path, "")
     options = load(

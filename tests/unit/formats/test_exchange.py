@@ -13,9 +13,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from opcheck.config import Options
 from opcheck.formats import FORMATS, Style
 from opcheck.formats.sarif import _uri
-from opcheck.report import Report
+from opcheck.report import Report, gate
 from opcheck.rules import RULES, Suppression
 
 Reports = Callable[[str], Report]
@@ -135,6 +136,33 @@ def test_sarif_gives_each_result_a_file(report: Report) -> None:
             (location,) = result["locations"]
             assert location["physicalLocation"]["artifactLocation"]["uri"] == uri
         assert run["automationDetails"]["id"].startswith("opcheck/")
+
+
+@pytest.mark.parametrize(
+    ("system", "uri", "file"),
+    [
+        ("Windows", "models/sub/net.h5", "models/sub/net.h5"),
+        ("Linux", "models%5Csub%5Cnet.h5", "models\\sub\\net.h5"),  # a name with backslashes
+    ],
+)
+def test_a_path_of_windows_has_slashes(system: str, uri: str, file: str, report: Report) -> None:
+    model = msgspec.structs.replace(report.model, path="models\\sub\\net.h5")
+    here = msgspec.structs.replace(report.environment, system=system)
+    there = msgspec.structs.replace(report, model=model, environment=here)
+    (run,) = json.loads(rendered("sarif", there))["runs"]
+    assert run["artifacts"][0]["location"]["uri"] == uri
+    assert run["automationDetails"]["id"] == f"opcheck/{uri}/"
+    assert f"file={file}::" in rendered("github", there)
+
+
+def test_a_report_of_nothing_is_no_success(reports: Reports) -> None:
+    nothing = gate.judge(msgspec.structs.replace(reports("never"), results=()), Options())
+    (run,) = json.loads(rendered("sarif", nothing))["runs"]
+    assert run["invocations"][0]["executionSuccessful"] is False
+    assert "Nothing was checked." in rendered("sarif", nothing)
+    root = ET.fromstring(rendered("junit", nothing))
+    assert (root.get("tests"), root.get("errors")) == ("1", "1")
+    assert root.findall("testsuite/testcase/error")
 
 
 def test_sarif_keeps_to_what_github_shows(report: Report) -> None:

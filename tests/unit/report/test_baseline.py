@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,21 @@ def test_a_baseline_holds_every_error_and_warning_and_no_note(report: Report) ->
     weighty = {f.fingerprint for r in report.results for f in r.findings if f.severity != "note"}
     assert weighty
     assert {entry.fingerprint for entry in accepted.findings} == weighty
+    assert {entry.model for entry in accepted.findings} == {report.model.path}
+    for entry in accepted.findings:
+        assert entry.steps == tuple(
+            result.step
+            for result in report.results
+            if result.target == entry.target
+            and entry.fingerprint in {f.fingerprint for f in result.findings}
+        )
+
+
+def test_a_baseline_of_before_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    old = {"target": "", "layer": "", "code": "", "message": "", "fingerprint": "f0"}
+    path.write_text(json.dumps({"opcheck_baseline": 1, "findings": [old]}), encoding="utf-8")
+    assert "f0" in baseline.read(path)
 
 
 def test_what_was_written_is_what_is_read(tmp_path: Path, report: Report) -> None:

@@ -61,8 +61,17 @@ def test_a_report_without_results_does_not_pass(clean_report: Report) -> None:
     assert (verdict.passed, verdict.exit_code) == (False, 2)
 
 
-def baseline(*fingerprints: str, target: str = "metal@1.2.0") -> Baseline:
-    return Baseline(1, tuple(Entry(target, "", "OPC101", "", f) for f in fingerprints))
+def baseline(*fingerprints: str, **changes: object) -> Baseline:
+    """Of the training step of the clean report, but for ``changes``."""
+    values = {"target": "metal@1.2.0", "model": "models/mnist.keras", "steps": ("training",)}
+    where = values | changes
+    return Baseline(
+        1,
+        tuple(
+            Entry(layer="", code="OPC101", message="", fingerprint=each, **where)
+            for each in fingerprints
+        ),
+    )
 
 
 def test_a_baseline_accepts_what_it_holds(clean_report: Report) -> None:
@@ -78,9 +87,32 @@ def test_a_baseline_that_holds_more_than_is_found_says_so(clean_report: Report) 
     judged = judge(report, Options(), baseline("f0", "gone", "gone too"))
     assert judged.verdict.passed
     assert [note for note in judged.verdict.notes if "2 findings" in note]
-    other = baseline("f0")
-    other = Baseline(1, (*other.findings, *baseline("gone", target="directml@0.4.0").findings))
-    assert judge(report, Options(), other).verdict.notes == ()  # that target was not checked
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"target": "directml@0.4.0"},
+        {"steps": ("inference",)},
+        {"steps": ("inference", "training")},
+        {"model": "models/other.keras"},
+        {"model": "", "steps": ()},  # written before a baseline said so
+    ],
+)
+def test_what_was_not_checked_is_not_gone(
+    elsewhere: dict[str, object], clean_report: Report
+) -> None:
+    report = with_severities(clean_report, "error")
+    assert judge(report, Options(), baseline("gone", **elsewhere)).verdict.notes == ()
+
+
+def test_nothing_is_gone_from_a_step_of_which_something_is_unknown(clean_report: Report) -> None:
+    (result,) = clean_report.results
+    unknown = msgspec.structs.replace(result.summary, unknown=1)
+    for changes in ({"incomplete": ("It stopped.",)}, {"summary": unknown}):
+        partial = msgspec.structs.replace(result, **changes)
+        report = msgspec.structs.replace(clean_report, results=(partial,))
+        assert judge(report, Options(), baseline("gone")).verdict.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +148,54 @@ def test_an_ignore_that_matches_nothing_is_said(report: Report) -> None:
     ignore = Ignore(reason="old", layer="no/such/*")
     (note,) = judge(report, Options(ignore=(ignore,))).verdict.notes
     assert note == "The ignore of layer=no/such/* matches no finding."
+
+
+def with_costs(report: Report, flops: int | None, **changes: object) -> Report:
+    """The clean report with another cost of its step, and ``flops`` of the op that leaves."""
+    (result,) = report.results
+    ops = tuple(
+        msgspec.structs.replace(op, cost=msgspec.structs.replace(op.cost, flops=flops))
+        if op.leaves
+        else op
+        for op in result.ops
+    )
+    cost = msgspec.structs.replace(result.summary.cost, **changes)
+    summary = msgspec.structs.replace(result.summary, cost=cost)
+    result = msgspec.structs.replace(result, ops=ops, summary=summary)
+    return msgspec.structs.replace(report, results=(result,))
+
+
+LOOPS = "training on metal@1.2.0: 5 ops in loops of unknown length count once."
+
+
+@pytest.mark.parametrize(
+    ("limits", "changes", "code", "notes"),
+    [
+        ({}, {"unknown_loops": 5}, 0, []),
+        ({"max_crossings": 10}, {"unknown_loops": 5}, 0, [LOOPS]),
+        ({"max_host_bytes": 10**9}, {"unknown_loops": 5}, 0, [LOOPS]),
+        ({"max_fallback_flops": 1.0}, {"unknown_loops": 5}, 0, [LOOPS]),
+        ({}, {"flops_share": None, "flops": None}, 0, []),
+        ({"max_fallback_flops": 0.0}, {"flops_share": None, "flops": 0}, 0, []),
+        ({"max_fallback_flops": 0.0}, {"flops_share": None, "flops": None}, 2, []),
+    ],
+)
+def test_a_limit_says_what_is_not_counted_and_passes_nothing_unknown(
+    limits: dict[str, float],
+    changes: dict[str, object],
+    code: int,
+    notes: list[str],
+    clean_report: Report,
+) -> None:
+    report = with_costs(clean_report, **({"flops": 0} | changes))
+    verdict = evaluate(report, Options(**limits))
+    assert (verdict.exit_code, list(verdict.notes)) == (code, notes)
+    if code:
+        (failure,) = verdict.failures
+        assert failure.message == (
+            "What share of the training step's FLOPs leaves is not known: "
+            "it depends on 1 op of unknown cost."
+        )
 
 
 def only_metal_inference(report: Report) -> Report:
