@@ -47,6 +47,12 @@ def test_directml() -> None:
     assert resolve("directml@0.4.0.dev230202").label == "directml@0.4.0"
 
 
+def test_directml_runs_on_x86_64() -> None:
+    assert resolve("directml,arch=x86_64").spec == resolve("directml").spec
+    with pytest.raises(UnknownTargetError, match=r"no arm64 registry\. It exists for x86_64\."):
+        resolve("directml,arch=arm64")
+
+
 def test_a_tensorflow_with_directml_built_in() -> None:
     target = resolve("tensorflow-directml")
     assert target.label == "tensorflow-directml@1.15.8"
@@ -126,6 +132,11 @@ SWITCHES = {
         ("metal,arch=riscv64", "metal@1.2.0", "has no riscv64 registry. This is arm64."),
         ("metal@1.2.0,tensorflow=2.5", "metal@1.2.0", "not run beside TensorFlow 2.5. This is "),
         ("metal@1.2.0,tensorflow=2.18.0", "metal@1.2.0", "2.18.0 beside metal@1.2.0. This is Tens"),
+        ("metal,tensorflow=2.18rc1", "metal@1.2.0", "2.18rc1 beside metal@1.2.0. This is Tens"),
+        ("metal,tensorflow=2.18.1.post1", "metal@1.2.0", "2.18.1.post1 beside metal@1.2.0. This"),
+        ("metal,tensorflow=2.18.1+x", "metal@1.2.0", "2.18.1+x beside metal@1.2.0. This is Tens"),
+        ("metal,tensorflow=2.5rc1", "metal@1.2.0", "not run beside TensorFlow 2.5rc1. This is "),
+        ("directml,arch=arm64", "directml@0.4.0", "has no arm64 registry. This is x86_64."),
     ],
 )
 def test_nearest(spec: str, label: str, reason: str) -> None:
