@@ -15,7 +15,6 @@ from opcheck.targets.index import known_targets
 from opcheck.targets.spec import TargetSpec
 from opcheck.targets.target import Pairing, TargetInfo
 
-
 _ARCH = "x86_64"  # of a plugin that does not tell architectures apart: DirectML's runs on no other
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from opcheck.targets.kernels import KernelRegistry
 from opcheck.targets.store import Provenance
@@ -51,6 +53,20 @@ class Target(msgspec.Struct, frozen=True):
     def defines(self, op: str) -> bool:
         """Whether this TensorFlow or its plugin has an op of that name, with a kernel or not."""
         return op in self.ops_without_kernels or op in self.registry.ops()
+
+    @property
+    def release(self) -> Version:
+        """The version, to compare. A file's may be none: it is newer than those that are known."""
+        try:
+            return Version(self.version)
+        except InvalidVersion:
+            return Version("9999")
+
+    def is_among(self, plugin: str, versions: str) -> bool:
+        """Whether it is of ``plugin``, and of its ``versions`` (PEP 440; all where empty)."""
+        return plugin == self.plugin and SpecifierSet(versions).contains(
+            self.release, prereleases=True
+        )
 
     @property
     def label(self) -> str:

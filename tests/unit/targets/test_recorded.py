@@ -126,6 +126,9 @@ def test_a_library_has_no_version(saved: Callable[..., str]) -> None:
     labels = {t.label for t in known_targets() if (t.plugin, t.arch) == ("metal", "arm64")}
     assert len(known) == len(labels) + 1
     assert support.between(resolve("metal"), target)[-1] is target
+    for versions, among in {"": True, ">=1.2.0": True, "<1.2.0": False, "==1.2.0": False}.items():
+        assert target.is_among("metal", versions) is among
+        assert not target.is_among("directml", versions)
 
 
 def _with(**changes: object) -> Callable[[dict], dict]:
