@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -84,7 +84,10 @@ class Target(msgspec.Struct, frozen=True):
 
 def told_apart(targets: Iterable[Target]) -> tuple[Target, ...]:
     """Each target once, and no two with the same label."""
-    distinct = tuple({target.spec: target for target in targets}.values())
+    alike: dict[str, list[Target]] = {}
+    for target in targets:
+        alike.setdefault(target.spec, []).append(target)
+    distinct = [_joined(named) for named in alike.values()]
     parts = {t.spec: [Path(part).name for part in t.spec.split(",")] for t in distinct}
     named: list[Target] = []
     for target in distinct:
@@ -92,6 +95,13 @@ def told_apart(targets: Iterable[Target]) -> tuple[Target, ...]:
         own = tuple(part for part in parts[target.spec] if not all(part in o for o in others))
         named.append(msgspec.structs.replace(target, beside_others=own))
     return tuple(named)
+
+
+def _joined(named: Sequence[Target]) -> Target:
+    """The one target of several names, with what is said of each that is not exact."""
+    inexact = [target for target in named if target.match != "exact"]
+    reasons = dict.fromkeys(target.match_reason for target in inexact)
+    return msgspec.structs.replace((inexact or named)[0], match_reason=" ".join(reasons))
 
 
 class Pairing(msgspec.Struct, frozen=True):

@@ -224,3 +224,11 @@ def test_two_of_one_version_are_told_apart_in_one_report() -> None:
     ]
     assert found[1].description == resolve("metal@1.2.0,macos=12").description
     assert [target.label for target in told_apart(found[1:2])] == ["metal@1.2.0"]
+
+
+@pytest.mark.parametrize("specs", [("metal@9.9", "metal"), ("metal", "metal@9.9", "metal@9.8")])
+def test_one_target_of_several_names_says_what_each_stands_for(specs: tuple[str, ...]) -> None:
+    (target,) = told_apart(resolve(spec, nearest=True) for spec in specs)
+    assert (target.label, target.match) == ("metal@1.2.0", "nearest")
+    for spec in specs:
+        assert (f"no kernel registry for {spec}." in target.match_reason) == (spec != "metal")
