@@ -19,7 +19,8 @@ _ARCH = "x86_64"  # of a plugin that does not tell architectures apart: DirectML
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """``macos`` is the system's version, None where the plugin runs on others.
+    """``macos`` is the system's version, None where the plugin runs on others; ``branch`` the one
+    from which on it has these kernels.
 
     ``spec`` is a name for just this. ``instead`` says, a sentence each, where it is not what was
     asked for; empty when it is. ``method`` is how a file's registry was made; empty for a known
@@ -32,6 +33,7 @@ class Choice(msgspec.Struct, frozen=True):
     spec: str
     instead: tuple[str, ...] = ()
     method: str = ""
+    branch: str | None = None
 
 
 def choose(wanted: TargetSpec, *, nearest: bool) -> Choice:
@@ -58,7 +60,7 @@ def choose_within(wanted: TargetSpec, found: list[TargetInfo], *, nearest: bool)
     beside = _beside(wanted.tensorflow, info, settle)
     options = {"macos": macos, "arch": info.arch, "tensorflow": beside.tensorflow}
     spec = info.label + "".join(f",{key}={value}" for key, value in options.items() if value)
-    return Choice(info, beside, macos, spec, tuple(instead))
+    return Choice(info, beside, macos, spec, tuple(instead), branch=_branch(macos, info))
 
 
 Settle = Callable[[str, str, "str | None"], None]
@@ -183,6 +185,10 @@ def _macos(wanted: TargetSpec, info: TargetInfo, settle: Settle) -> str | None:
         )
         return oldest
     return wanted.macos or info.os_versions[0]
+
+
+def _branch(macos: str | None, info: TargetInfo) -> str | None:
+    return next((v for v in info.os_versions if macos and Version(v) <= Version(macos)), None)
 
 
 def _around(version: str, known: Iterable[str]) -> list[str]:

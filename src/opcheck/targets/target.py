@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +23,8 @@ class Target(msgspec.Struct, frozen=True):
 
     ``tensorflow`` is the version whose core kernels ``registry`` holds beside the plugin's;
     ``tensorflow_supported`` are the versions the plugin works with (PEP 440 specifiers).
-    ``os_version`` is the oldest system of the branch: ``13`` stands for macOS 13 and later when
-    no newer branch is known, as ``description`` writes it.
+    ``os_version`` is that of the system, and ``branch`` the oldest with the same kernels: ``13``
+    stands for macOS 13 and later when no newer branch is known, as ``description`` writes it.
     ``match_reason`` says in a sentence why the match is not exact. ``spec`` is a name that gives
     this very target again. ``beside_others`` are the parts of it that tell it from another target
     of the same version in one report.
@@ -49,6 +49,7 @@ class Target(msgspec.Struct, frozen=True):
     match_reason: str = ""
     spec: str = ""
     beside_others: tuple[str, ...] = ()
+    branch: str | None = None
 
     def defines(self, op: str) -> bool:
         """Whether this TensorFlow or its plugin has an op of that name, with a kernel or not."""
@@ -74,6 +75,14 @@ class Target(msgspec.Struct, frozen=True):
         return ",".join((f"{self.plugin}@{self.version}", *self.beside_others))
 
     @property
+    def kernels(self) -> str:
+        """Names them, on every machine alike: ``spec`` with the branch, and of a file its name."""
+        return ",".join(
+            f"macos={self.branch}" if part.startswith("macos=") else part
+            for part in _parts(self.spec)
+        )
+
+    @property
     def description(self) -> str:
         """The label with the system, ``metal@1.2.0 (macOS 13+, arm64)``."""
         details = [self.system] if self.system else []
@@ -88,13 +97,22 @@ def told_apart(targets: Iterable[Target]) -> tuple[Target, ...]:
     for target in targets:
         alike.setdefault(target.spec, []).append(target)
     distinct = [_joined(named) for named in alike.values()]
-    parts = {t.spec: [Path(part).name for part in t.spec.split(",")] for t in distinct}
-    named: list[Target] = []
-    for target in distinct:
-        others = [parts[t.spec] for t in distinct if t.label == target.label and t is not target]
-        own = tuple(part for part in parts[target.spec] if not all(part in o for o in others))
-        named.append(msgspec.structs.replace(target, beside_others=own))
-    return tuple(named)
+    own = own_parts({target.spec: target.label for target in distinct})
+    return tuple(msgspec.structs.replace(t, beside_others=own[t.spec]) for t in distinct)
+
+
+def own_parts(labels: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Of each spec, with its label, the parts that tell it from the others of that label."""
+    own: dict[str, tuple[str, ...]] = {}
+    for spec, label in labels.items():
+        others = [_parts(s) for s, named in labels.items() if named == label and s != spec]
+        own[spec] = tuple(part for part in _parts(spec) if not all(part in o for o in others))
+    return own
+
+
+def _parts(spec: str) -> list[str]:
+    """A file's without its folder."""
+    return [Path(part).name for part in spec.split(",")]
 
 
 def _joined(named: Sequence[Target]) -> Target:

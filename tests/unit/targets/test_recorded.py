@@ -79,6 +79,7 @@ def test_a_captured_registry_is_the_target(saved: Callable[..., str]) -> None:
     assert render(_kernels(target)) == render(_kernels(shipped))
     assert target.defines("NoKernelAtAll")
     assert resolve(target.spec).description == target.description
+    assert target.kernels == "Mine, all.JSON"
     with pytest.raises(UnknownTargetError, match=r"captured on Linux-6\.1 beside TensorFlow 2"):
         resolve(path + ",tensorflow=2.10")
 
@@ -105,6 +106,7 @@ def test_an_extracted_one_stands_beside_the_nearest_core(saved: Callable[..., st
 def test_tensorflow_picks_its_core(saved: Callable[..., str]) -> None:
     target = resolve(saved() + ",tensorflow=2.13,macos=12")
     assert (target.match, target.tensorflow, target.os_version) == ("exact", "2.13.0", "12")
+    assert target.kernels == "found.json,tensorflow=2.13.0,macos=12"
     with pytest.raises(UnknownTargetError, match=r"no kernels of TensorFlow 2\.99 beside metal@1"):
         resolve(saved() + ",tensorflow=2.99")
     assert resolve(saved() + ",tensorflow=2.99", nearest=True).match == "nearest"

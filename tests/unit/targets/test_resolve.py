@@ -68,6 +68,8 @@ def test_a_tensorflow_with_directml_built_in() -> None:
 
 def test_a_version_of_macos_picks_the_kernels_it_has() -> None:
     old, new = resolve("metal,macos=12"), resolve("metal,macos=15.2")
+    assert old.kernels == "metal@1.2.0,macos=12,arch=arm64,tensorflow=2.18.1"
+    assert new.kernels == resolve("metal").kernels == old.kernels.replace("12", "13")
     assert old.description == "metal@1.2.0 (macOS 12, arm64)"
     assert new.description == "metal@1.2.0 (macOS 15.2, arm64)"
     attrs = {"dtype": "float32", "Tshape": "int32"}
