@@ -143,6 +143,8 @@ def _with(**changes: object) -> Callable[[dict], dict]:
         (_with(schema=7), "its schema is 7, not 1"),
         (_with(method="guessed"), "Invalid enum value 'guessed'"),
         (_with(kernels=[]), "no kernel of a plugin for GPU"),
+        (_with(os_versions=["ventura"]), "a version in it is none of a system or TensorFlow"),
+        (_with(host=msgspec.to_builtins(HOST) | {"tensorflow": "two"}), "a version in it is none"),
         (_with(kernels=[{"op": "MatMul"}]), r"missing required field `device` - at `\$.kernels"),
         (_with(more=1), "unknown field `more`"),
         (lambda document: document["kernels"], "Expected `object`, got `array`"),
