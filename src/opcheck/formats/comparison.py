@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from opcheck.formats.escape import printable
+from opcheck.formats.match import match_line, painted
 from opcheck.formats.numbers import count, times
 from opcheck.formats.style import Colour, Style
 from opcheck.formats.tables import paragraph, table
@@ -17,14 +18,22 @@ _MOST_ROWS = 40
 
 def render(document: Comparison, style: Style) -> str:
     models = dict.fromkeys((document.old_model, document.new_model))
-    blocks = [paragraph(printable(" -> ".join(models)), width=style.width)]
+    blocks = [_matches(document, style)]
+    blocks.append(paragraph(printable(" -> ".join(models)), width=style.width))
     blocks += (list(_step(step, style)) for step in document.steps)
     if document.unmatched:
         names = printable(", ".join(document.unmatched))
         text = f"Not compared, on one side only or not analysed: {names}."
         blocks.append(paragraph(text, width=style.width))
     blocks.append([_conclusion(document, style)])
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _matches(document: Comparison, style: Style) -> list[str]:
+    """First of all, where a target is not the one that was asked for."""
+    reasons = dict.fromkeys(reason for step in document.steps for reason in step.match_reasons)
+    lines = [match_line("nearest", reason) for reason in reasons]
+    return painted(lines, style)
 
 
 def _step(step: StepComparison, style: Style) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from opcheck.formats.escape import printable
 from opcheck.formats.found import Kind, found, kinds
+from opcheck.formats.match import match_lines
 from opcheck.formats.numbers import count
 from opcheck.formats.slashes import slashed
 from opcheck.formats.style import Style
@@ -25,7 +26,8 @@ _MOST_LAYERS = 5
 
 
 def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the runner has its own
-    """The conclusion first, then what is worst; what GitHub would drop unseen is counted instead.
+    """The conclusion first, then any target that stands in for another, then what is worst; what
+    GitHub would drop unseen is counted instead.
 
     Notes are left out: they would crowd out what one has to act on.
     """
@@ -48,7 +50,11 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the runner ha
     text = conclusion(report)[0]
     if hidden:
         text += f" {count(hidden, 'annotation')} more than GitHub shows: see the other reports."
-    return "\n".join((_command(level, text, title="opcheck", file=file), *shown)) + "\n"
+    first = [_command(level, text, title="opcheck", file=file)]
+    first += (
+        _command("notice", line, title="opcheck", file=file) for line in match_lines(report.results)
+    )
+    return "\n".join((*first, *shown)) + "\n"
 
 
 def _kind(kind: Kind, file: str) -> str:

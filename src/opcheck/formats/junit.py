@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from xml.etree import ElementTree as ET
 
 from opcheck.formats.escape import printable
+from opcheck.formats.match import match_lines
 from opcheck.formats.style import Style
 from opcheck.formats.text import verdict_sentence
 from opcheck.report import Failure, LayerSummary, Report, Result
@@ -56,7 +57,7 @@ def _suite(result: Result, layers: Iterable[str], failures: Collection[Failure])
     if whole:
         kind = "error" if any(failure.kind == "incomplete" for failure in whole) else "failure"
         _outcome(case, kind, whole[0].kind, [failure.message for failure in whole])
-    _output(case, [verdict_sentence(result)])
+    _output(case, [*match_lines([result]), verdict_sentence(result)])
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))

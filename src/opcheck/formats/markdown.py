@@ -15,7 +15,7 @@ from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import SHORT_STEPS, fallbacks, minor_sentence
 from opcheck.formats.found import found, in_all, kinds
 from opcheck.formats.machines import machine_lines
-from opcheck.formats.match import match_line
+from opcheck.formats.match import match_lines
 from opcheck.formats.modelfile import headline, notable_layers
 from opcheck.formats.numbers import count, percent, times
 from opcheck.formats.style import Colour, Style
@@ -82,8 +82,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the page has 
 
 def _notes(report: Report) -> Iterator[str]:
     """What one must know before believing the table."""
-    said = {r.match_reason: match_line(r.match, r.match_reason) for r in report.results}
-    yield from (f"> {_prose(line)}" for reason, line in said.items() if reason)
+    yield from (f"> {_prose(line)}" for line in match_lines(report.results))
     yield from (f"> {_prose(mismatch.message)}" for mismatch in report.environment.mismatch)
     yield from (f"> {_prose(note)}" for note in report.environment.notes)
     yield from (f"> {_prose(remark)}" for remark in remarks(report))

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from opcheck.formats.escape import printable
 from opcheck.formats.found import Found, found
+from opcheck.formats.match import match_lines
 from opcheck.formats.numbers import count
 from opcheck.formats.slashes import slashed
 from opcheck.formats.style import Style
@@ -88,6 +89,7 @@ def _invocation(report: Report, results: int) -> Node:
         "exitCode": report.verdict.exit_code,
         "toolExecutionNotifications": [
             *({"level": "error", "message": _text(gap)} for gap in gaps),
+            *({"level": "warning", "message": _text(line)} for line in match_lines(report.results)),
             *_left_out(results - _MOST_RESULTS),
         ],
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from opcheck.formats.escape import printable
 from opcheck.formats.found import found, kinds
+from opcheck.formats.match import match_lines, painted
 from opcheck.formats.numbers import count
 from opcheck.formats.style import Style
 from opcheck.formats.tables import paragraph, shortened, table
@@ -26,7 +27,9 @@ def render(document: Scan, style: Style) -> str:
         if model.report is not None
         for line in _lines(model.report)
     ]
-    blocks: list[list[str]] = []
+    reports = [model.report for model in document.models if model.report is not None]
+    results = (result for report in reports for result in report.results)
+    blocks = [painted(match_lines(results), style)]
     if rows:
         headers = ("model", "target", "leave/ops infer", "train", "outcome")
         blocks.append(table(headers, rows, width=style.width, wrap={"model": 2, "outcome": 1}))
@@ -41,7 +44,7 @@ def render(document: Scan, style: Style) -> str:
             text = printable(model.error if named else f"{model.path}: {model.error}")
             blocks.append([style.paint(line, "red") for line in paragraph(text, width=style.width)])
     blocks.append([_total(document, style)])
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
 def _lines(report: Report) -> Iterator[list[str]]:

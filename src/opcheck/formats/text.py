@@ -9,7 +9,7 @@ from opcheck.formats.costs import cost_lines
 from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallback_lines
 from opcheck.formats.machines import machine_line, machine_lines
-from opcheck.formats.match import match_line
+from opcheck.formats.match import match_lines, painted
 from opcheck.formats.modelfile import hazard_lines, headline, layer_table, notable_layers
 from opcheck.formats.numbers import count, percent, times
 from opcheck.formats.style import Colour, Style
@@ -38,12 +38,7 @@ def render(report: Report, style: Style) -> str:
 
 def _matches(report: Report, style: Style) -> list[str]:
     """First of all, where a target is not the one that was asked for."""
-    said = {r.match_reason: r.match for r in report.results if r.match != "exact"}
-    return [
-        style.paint(line, "yellow")
-        for reason, match in said.items()
-        for line in paragraph(printable(match_line(match, reason)), width=style.width, rest="  ")
-    ]
+    return painted(match_lines(report.results), style)
 
 
 def _head(report: Report, style: Style) -> list[str]:

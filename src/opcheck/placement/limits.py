@@ -9,7 +9,6 @@ from functools import cache
 from importlib import resources
 
 import msgspec
-from packaging.specifiers import SpecifierSet
 
 from opcheck.graph import OpNode
 from opcheck.targets import Target
@@ -70,9 +69,7 @@ def limits(target: Target) -> Mapping[str, tuple[Limit, ...]]:
     """The limits of a target by op type."""
     found: defaultdict[str, list[Limit]] = defaultdict(list)
     for limit in known():
-        if limit.plugin == target.plugin and SpecifierSet(limit.versions).contains(
-            target.version, prereleases=True
-        ):
+        if target.is_among(limit.plugin, limit.versions):
             for op in limit.ops:
                 found[op].append(limit)
     return {op: tuple(those) for op, those in found.items()}

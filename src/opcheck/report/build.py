@@ -93,6 +93,7 @@ def result(subject: Subject, traced: TracedStep, reconciled: ReconcileResult | N
         notes=traced.notes + _inputs_to_blame(traced) + _not_real(traced),
         match_reason=subject.target.match_reason,
         flows=subject.flows,
+        kernels=subject.target.kernels,
     )
 
 

@@ -43,7 +43,8 @@ class Change(msgspec.Struct, frozen=True):
 
 class StepComparison(msgspec.Struct, frozen=True):
     """One step on the old and on the new side. ``introduced`` and ``mended`` are findings that only
-    the new or only the old side has."""
+    the new or only the old side has. ``match_reasons`` say where a side's target is not what was
+    asked for."""
 
     step: Step
     old: str
@@ -53,6 +54,7 @@ class StepComparison(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     introduced: tuple[Finding, ...]
     mended: tuple[Finding, ...]
+    match_reasons: tuple[str, ...]
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -148,6 +150,7 @@ def _compare(old: Result, new: Result) -> StepComparison:
         changes=tuple(_changes(old.ops, new.ops)),
         introduced=tuple(f for f in new.findings if known(f) not in was),
         mended=tuple(f for f in old.findings if known(f) not in now),
+        match_reasons=tuple(dict.fromkeys(filter(None, (old.match_reason, new.match_reason)))),
     )
 
 

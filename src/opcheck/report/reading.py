@@ -64,6 +64,6 @@ def _words_are_ours(report: Report) -> bool:
         here.keras,
         here.keras_package,
     ]
-    texts += [text for result in results for text in (result.target, result.description)]
+    texts += [text for r in results for text in (r.target, r.description, r.kernels)]
     texts += [finding.fix for finding in findings if finding.fix is not None]
     return all(_CODE.fullmatch(code) for code in codes) and all(map(str.isprintable, texts))

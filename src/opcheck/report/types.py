@@ -164,7 +164,8 @@ class Result(msgspec.Struct, frozen=True):
     ``evidence`` is the strongest that any op of the step has (each op says its own), ``null`` when
     there are no ops. ``match_reason`` says why ``match`` is not ``exact``, empty when it is.
     ``incomplete`` says in words what could not be determined; empty when everything was. ``flows``
-    is the graph of the layers: what flows from one to another.
+    is the graph of the layers: what flows from one to another. ``kernels`` names those that the
+    step was placed against: two systems with the same ones have one name.
     """
 
     target: str
@@ -186,6 +187,7 @@ class Result(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     match_reason: str = ""
     flows: tuple[LayerFlow, ...] = ()
+    kernels: str = ""
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from opcheck.rules.base import Rule
 from opcheck.rules.fingerprints import fingerprint
@@ -48,7 +48,7 @@ class SparseGradient(Rule):
         off: defaultdict[str, list[PlacedOp]] = defaultdict(list)
         for op in subject.ops:
             leaves = op.placement.verdict in ("cpu", "host-pinned", "fails")
-            if leaves and op.severity != "note" and op.node.op_type.startswith(_SPARSE):
+            if leaves and op.severity != "note" and _updates(op, tables):
                 layer = op.node.layer_path
                 off[layer if layer in tables else ""].append(op)
         for layer, ops in off.items():
@@ -57,8 +57,8 @@ class SparseGradient(Rule):
             yield Finding(
                 code=self.code,
                 severity="warning",
-                message=f"The Embedding's gradient is sparse, and {', '.join(types)}, which apply "
-                f"it, are not on the {subject.target.device_type}.",
+                message=f"{'The' if where else 'An'} Embedding's gradient is sparse, and "
+                f"{', '.join(types)}, which apply it, are not on the {subject.target.device_type}.",
                 layer=where,
                 ops=tuple(op.node.id for op in ops),
                 reason=None,
@@ -68,3 +68,16 @@ class SparseGradient(Rule):
                     self.code, subject.target.plugin, subject.stable(where), *types
                 ),
             )
+
+
+def _updates(op: PlacedOp, tables: Collection[str]) -> bool:
+    """Whether it may be of a table's update: of an Embedding, a layer around one or none known."""
+    node = op.node
+    return (
+        node.op_type.startswith(_SPARSE)
+        and node.role in ("backward", "optimizer")
+        and (
+            node.layer_path is None
+            or any(f"{table}/".startswith(f"{node.layer_path}/") for table in tables)
+        )
+    )

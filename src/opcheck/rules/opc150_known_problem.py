@@ -8,7 +8,6 @@ from functools import cache
 from importlib import resources
 
 import msgspec
-from packaging.specifiers import SpecifierSet
 
 from opcheck.rules.base import Rule
 from opcheck.rules.fingerprints import fingerprint
@@ -69,9 +68,7 @@ class KnownProblem(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         target = subject.target
         for problem in problems():
-            if problem.plugin != target.plugin or not SpecifierSet(problem.versions).contains(
-                target.version, prereleases=True
-            ):
+            if not target.is_among(problem.plugin, problem.versions):
                 continue
             found = _layers(problem, subject.ops)
             if not found:

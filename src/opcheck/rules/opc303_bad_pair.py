@@ -54,11 +54,9 @@ class CannotPair(Rule):
     def check(self, subject: Subject) -> Iterator[Finding]:
         target, here = subject.target, subject.environment.tensorflow
         for pair in bad_pairs():
-            if (
-                pair.plugin == target.plugin
-                and SpecifierSet(pair.versions).contains(target.version, prereleases=True)
-                and SpecifierSet(pair.tensorflow).contains(here, prereleases=True)
-            ):
+            if target.is_among(pair.plugin, pair.versions) and SpecifierSet(
+                pair.tensorflow
+            ).contains(here, prereleases=True):
                 yield Finding(
                     code=self.code,
                     severity="note",

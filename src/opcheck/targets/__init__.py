@@ -8,7 +8,7 @@ from opcheck.targets.index import known_targets
 from opcheck.targets.kernels import KernelDef, KernelRegistry
 from opcheck.targets.resolve import resolve
 from opcheck.targets.store import Provenance
-from opcheck.targets.target import Target, TargetInfo, told_apart
+from opcheck.targets.target import Target, TargetInfo, own_parts, told_apart
 
 __all__ = [
     "KernelDef",
@@ -17,6 +17,7 @@ __all__ = [
     "Target",
     "TargetInfo",
     "known_targets",
+    "own_parts",
     "resolve",
     "told_apart",
 ]

@@ -15,9 +15,12 @@ from opcheck.targets.index import known_targets
 from opcheck.targets.spec import TargetSpec
 from opcheck.targets.target import Pairing, TargetInfo
 
+_ARCH = "x86_64"  # of a plugin that does not tell architectures apart: DirectML's runs on no other
+
 
 class Choice(msgspec.Struct, frozen=True):
-    """``macos`` is the system's version, None where the plugin runs on others.
+    """``macos`` is the system's version, None where the plugin runs on others; ``branch`` the one
+    from which on it has these kernels.
 
     ``spec`` is a name for just this. ``instead`` says, a sentence each, where it is not what was
     asked for; empty when it is. ``method`` is how a file's registry was made; empty for a known
@@ -30,6 +33,7 @@ class Choice(msgspec.Struct, frozen=True):
     spec: str
     instead: tuple[str, ...] = ()
     method: str = ""
+    branch: str | None = None
 
 
 def choose(wanted: TargetSpec, *, nearest: bool) -> Choice:
@@ -56,7 +60,7 @@ def choose_within(wanted: TargetSpec, found: list[TargetInfo], *, nearest: bool)
     beside = _beside(wanted.tensorflow, info, settle)
     options = {"macos": macos, "arch": info.arch, "tensorflow": beside.tensorflow}
     spec = info.label + "".join(f",{key}={value}" for key, value in options.items() if value)
-    return Choice(info, beside, macos, spec, tuple(instead))
+    return Choice(info, beside, macos, spec, tuple(instead), branch=_branch(macos, info))
 
 
 Settle = Callable[[str, str, "str | None"], None]
@@ -120,15 +124,16 @@ def _refuse_plugin(plugin: str, known: Iterable[str]) -> NoReturn:
 
 def _of_arch(wanted: TargetSpec, found: list[TargetInfo], settle: Settle) -> TargetInfo:
     """That of one architecture: the two of a version differ in few kernels or none."""
-    matching = [t for t in found if wanted.arch in (None, t.arch)]
-    if not matching:
-        there = _or(list(dict.fromkeys(t.arch or "one architecture" for t in found)))
+    by_arch = {t.arch or _ARCH: t for t in found}
+    if wanted.arch is None:
+        return found[0]
+    if wanted.arch not in by_arch:
         settle(
             f"{found[0].label} has no {wanted.arch} registry.",
-            f"It exists for {there}.",
-            found[0].arch,
+            f"It exists for {_or(list(by_arch))}.",
+            found[0].arch or _ARCH,
         )
-    return (matching or found)[0]
+    return by_arch.get(wanted.arch, found[0])
 
 
 def _beside(version: str | None, info: TargetInfo, settle: Settle) -> Pairing:
@@ -138,7 +143,7 @@ def _beside(version: str | None, info: TargetInfo, settle: Settle) -> Pairing:
         return info.pairings[0]
     by_version = {p.tensorflow: p for p in info.pairings}
     for known, pairing in by_version.items():
-        if SpecifierSet(f"=={version}.*").contains(known) or known == version:
+        if _is_patch(known, version):
             return pairing
     alike = [v for v in by_version if Version(v).release[:2] == Version(version).release[:2]]
     near = by_version[(_around(version, alike) or _around(version, by_version))[0]]
@@ -153,9 +158,17 @@ def _beside(version: str | None, info: TargetInfo, settle: Settle) -> Pairing:
     return near
 
 
+def _is_patch(known: str, version: str) -> bool:
+    """Whether ``known`` is that version or a patch of it; a pre-, post- or local one has none."""
+    wanted = Version(version)
+    if str(wanted) != wanted.base_version:
+        return Version(known) == wanted
+    return SpecifierSet(f"=={wanted}.*").contains(known)
+
+
 def _runs_beside(info: TargetInfo, version: str) -> bool:
-    full = version if version.count(".") > 1 else f"{version}.0"
-    return any(SpecifierSet(s).contains(full, prereleases=True) for s in info.tensorflow_supported)
+    supported = info.tensorflow_supported
+    return any(SpecifierSet(s).contains(version, prereleases=True) for s in supported)
 
 
 def _macos(wanted: TargetSpec, info: TargetInfo, settle: Settle) -> str | None:
@@ -172,6 +185,10 @@ def _macos(wanted: TargetSpec, info: TargetInfo, settle: Settle) -> str | None:
         )
         return oldest
     return wanted.macos or info.os_versions[0]
+
+
+def _branch(macos: str | None, info: TargetInfo) -> str | None:
+    return next((v for v in info.os_versions if macos and Version(v) <= Version(macos)), None)
 
 
 def _around(version: str, known: Iterable[str]) -> list[str]:

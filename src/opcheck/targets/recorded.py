@@ -21,7 +21,7 @@ from opcheck.targets.choose import Choice, choose, choose_within
 from opcheck.targets.index import DATA, known_targets
 from opcheck.targets.kernels import Origin
 from opcheck.targets.rows import Row
-from opcheck.targets.spec import TargetSpec
+from opcheck.targets.spec import TargetSpec, is_version
 from opcheck.targets.store import PluginTraits, Provenance, RegistryFile
 from opcheck.targets.target import Pairing, TargetInfo
 
@@ -200,6 +200,9 @@ def _read(path: Path) -> Recorded:
     words = (found.plugin, found.version, found.distribution, found.traits.platform, device)
     if not all(_WORD.fullmatch(word) for word in (*words, *found.os_versions)):
         raise _refused(path, "a name in it is none of a plugin or system")
+    tensorflow = (found.host.tensorflow,) if found.host is not None else ()
+    if not all(map(is_version, (*found.os_versions, *tensorflow))):
+        raise _refused(path, "a version in it is none of a system or TensorFlow")
     if not all(_one_word(row) for row in found.kernels):
         raise _refused(path, "a name in it is none of a kernel")
     if not any(row.origin == "plugin" and row.device == device for row in found.kernels):

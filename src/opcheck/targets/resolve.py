@@ -53,6 +53,7 @@ def _load(choice: Choice, files: Sequence[RegistryFile]) -> Target:
         system=_system(choice),
         ops_without_kernels=frozenset(op for f in files for op in f.without_kernels),
         spec=choice.spec,
+        branch=choice.branch,
     )
 
 

@@ -47,13 +47,13 @@ def _options(words: list[str]) -> dict[str, str]:
         key, _, value = word.partition("=")
         if key not in _OPTIONS or not value or key in given:
             raise UsageError(f"'{word}' is no option of a target.", hint=_FORM)
-        if _OPTIONS[key] and not _is_version(value):
+        if _OPTIONS[key] and not is_version(value):
             raise UsageError(f"'{value}' is no {_OPTIONS[key]} version.", hint=_FORM)
         given[key] = value
     return given
 
 
-def _is_version(text: str) -> bool:
+def is_version(text: str) -> bool:
     try:
         Version(text)
     except InvalidVersion:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import msgspec
-from packaging.version import InvalidVersion, Version
 
 from opcheck.targets.index import known_targets
 from opcheck.targets.kernels import DEFAULT, KernelDef, Origin
@@ -73,24 +72,16 @@ def history(target: Target) -> tuple[Target, ...]:
     options = f",arch={target.arch}" if target.arch else ""
     options += f",macos={target.os_version}" if target.os_version else ""
     others = [resolve(label + options, nearest=True) for label in labels]
-    return tuple(sorted((target, *others), key=_age))
+    return tuple(sorted((target, *others), key=lambda t: t.release))
 
 
 def between(left: Target, right: Target) -> tuple[Target, ...]:
     """The versions of one plugin from the older to the newer of two; none for different plugins."""
     if (left.plugin, left.arch) != (right.plugin, right.arch) or left.label == right.label:
         return ()
-    older, newer = sorted((left, right), key=_age)
-    later = (t for t in history(newer) if _age(older) < _age(t) <= _age(newer))
+    older, newer = sorted((left, right), key=lambda t: t.release)
+    later = (t for t in history(newer) if older.release < t.release <= newer.release)
     return (older, *later)
-
-
-def _age(target: Target) -> Version:
-    """A file's version may be none; it counts as newer than those that are known."""
-    try:
-        return Version(target.version)
-    except InvalidVersion:
-        return Version("9999")
 
 
 def support(target: Target, versions: Sequence[Target], op: str) -> tuple[Support, ...]:

@@ -114,7 +114,7 @@ def _is_here(target: Target) -> bool:
         return False
     named = own.partition(",")[0]
     plugin, _, version = named.partition("@")
-    if plugin != target.plugin or not _same(version, target.version):
+    if plugin != target.plugin or not _same(Version(version), target.release):
         return False
     try:
         return _plugin_kernels(known.resolve(own)) == _plugin_kernels(target)
@@ -122,9 +122,9 @@ def _is_here(target: Target) -> bool:
         return True  # a version that opcheck does not know: the target was captured or extracted
 
 
-def _same(installed: str, version: str) -> bool:
+def _same(installed: Version, version: Version) -> bool:
     """DirectML's 0.4.0 is installed as 0.4.0.dev230202."""
-    return Version(installed).base_version == Version(version).base_version
+    return installed.base_version == version.base_version
 
 
 def _plugin_kernels(target: Target) -> set[str]:

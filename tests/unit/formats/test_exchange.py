@@ -121,6 +121,22 @@ def test_github_gets_no_more_than_it_shows(report: Report) -> None:
     assert re.search(r"\d+ annotations more than GitHub shows", lines[0])
 
 
+def test_a_target_that_stands_in_is_said(clean_report: Report) -> None:
+    (result,) = clean_report.results
+    near = msgspec.structs.replace(result, match="nearest", match_reason="No metal@9.9.")
+    report = msgspec.structs.replace(clean_report, results=(near,))
+    for format_ in ("sarif", "junit", "github"):
+        assert "match:" not in rendered(format_, clean_report)
+        assert rendered(format_, report).count("match: nearest. No metal@9.9.") == 1
+    (invocation,) = json.loads(rendered("sarif", report))["runs"][0]["invocations"]
+    assert invocation["toolExecutionNotifications"][0]["level"] == "warning"
+    assert rendered("github", report).splitlines()[1].startswith("::notice title=opcheck,file=")
+    (output,) = ET.fromstring(rendered("junit", report)).findall(
+        ".//testcase[@name='(the whole step)']/system-out"
+    )
+    assert output.text.startswith("match: nearest.")
+
+
 def test_sarif_gives_each_result_a_file(report: Report) -> None:
     """GitHub refuses the whole upload where one has none."""
     for format_, path, uri in (

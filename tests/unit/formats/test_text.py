@@ -7,9 +7,17 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from opcheck.formats import FORMATS, INSPECTION_FORMATS, Style
+from opcheck.formats import (
+    COMPARISON_FORMATS,
+    FORMATS,
+    INSPECTION_FORMATS,
+    SCAN_FORMATS,
+    Style,
+)
 from opcheck.formats.text import verdict_sentence
 from opcheck.report import Inspection, Report
+from opcheck.report.comparison import compare
+from opcheck.report.scan import Scan, Scanned
 
 render = FORMATS["text"]
 
@@ -26,9 +34,18 @@ def test_a_target_that_stands_in_is_said_first(clean_report: Report) -> None:
     assert not render(clean_report, Style()).startswith("match")
     (result,) = clean_report.results
     standing_in = msgspec.structs.replace(result, match="nearest", match_reason=why)
-    text = render(msgspec.structs.replace(clean_report, results=(standing_in,) * 2), Style())
-    assert text.splitlines()[0] == f"match: nearest. {why}"
-    assert text.count(why) == 1
+    report = msgspec.structs.replace(clean_report, results=(standing_in,) * 2)
+    models = tuple(Scanned("m.h5", each, None) for each in (clean_report, report))
+    documents = [
+        (render, report),
+        (COMPARISON_FORMATS["text"], compare(clean_report, report)),
+        (COMPARISON_FORMATS["text"], compare(report, clean_report)),
+        (SCAN_FORMATS["text"], Scan("1.0", report.tool, models)),
+    ]
+    for said, document in documents:
+        text = said(document, Style())
+        assert text.splitlines()[0] == f"match: nearest. {why}"
+        assert text.count(why) == 1
 
 
 def test_mismatch_stands_before_the_verdicts(report: Report) -> None:

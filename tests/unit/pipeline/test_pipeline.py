@@ -459,6 +459,7 @@ OBSERVED = {
     "the same": ("metal@1.2.0,macos=15", "metal@1.2.0", True),
     "another system with the same kernels": ("metal@1.2.0,macos=15", "metal@1.2.0,macos=13", True),
     "a captured one of a version unknown here": ("metal@9.9.0,macos=15", "metal@9.9.0", True),
+    "one of a library, which has no version": ("metal@1.2.0,macos=15", "metal@unknown", False),
     "DirectML's long name": ("directml@0.4.0.dev230202", "directml@0.4.0", True),
     "another version": ("metal@1.0.1,macos=15", "metal@1.2.0", False),
     "a system with other kernels": ("metal@1.2.0,macos=15", "metal@1.2.0,macos=12", False),
@@ -475,9 +476,10 @@ def test_only_the_machines_own_accelerator_is_observed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another version of the plugin, or a macOS on which it has other kernels, shows nothing."""
-    target = REAL_RESOLVE("metal@1.2.0" if spec == "metal@9.9.0" else spec)
-    if spec == "metal@9.9.0":
-        target = msgspec.structs.replace(target, version="9.9.0")
+    of_a_file = spec in ("metal@9.9.0", "metal@unknown")
+    target = REAL_RESOLVE("metal@1.2.0" if of_a_file else spec)
+    if of_a_file:
+        target = msgspec.structs.replace(target, version=spec.partition("@")[2])
 
     def resolve(name: str, **how: bool) -> Target:
         return target if name == spec else REAL_RESOLVE(name, **how)

@@ -239,13 +239,14 @@ def test_a_limit_ends_with_the_version_that_lifts_it() -> None:
         version: only(
             model, msgspec.structs.replace(on, plugin="directml", version=version)
         ).verdict
-        for version in ("0.0.1.dev220621", "0.1.1", "0.2.0", "0.4.0")
+        for version in ("0.0.1.dev220621", "0.1.1", "0.2.0", "0.4.0", "unknown")
     }
     assert verdict == {
         "0.0.1.dev220621": "fails",
         "0.1.1": "fails",
         "0.2.0": "accelerator",
         "0.4.0": "accelerator",
+        "unknown": "accelerator",
     }
 
 
@@ -269,6 +270,11 @@ def test_the_gradient_of_a_grouped_filter(
         outputs=(TensorSpec("output", "float32", filters),),
     )
     assert only(graph([node]), on).verdict == verdict
+
+
+def test_a_library_without_a_version_has_the_limits_of_the_newest() -> None:
+    newest = msgspec.structs.replace(target(), plugin="directml", version="0.4.0")
+    assert limits(msgspec.structs.replace(newest, version="unknown")) == limits(newest)
 
 
 def test_every_limit_has_a_source() -> None:

@@ -62,6 +62,50 @@ def test_a_reader_sees_which_machine_gave_what(format_: str, report: Report) -> 
     assert "Einsum \u00d74: emulated cpu, observed accelerator" in text
 
 
+MACOS_13 = "metal@1.2.0,macos=13,arch=arm64,tensorflow=2.18.1"
+MACOS_12 = MACOS_13.replace("13", "12")
+BESIDE_2_17 = MACOS_13.replace("2.18", "2.17")
+
+
+@pytest.mark.parametrize(
+    ("kernels", "merged"),
+    [
+        ((MACOS_13, MACOS_13), ["metal@1.2.0"]),
+        ((MACOS_12, MACOS_13), ["metal@1.2.0,macos=12", "metal@1.2.0,macos=13"]),
+        (
+            (MACOS_13, BESIDE_2_17),
+            ["metal@1.2.0,tensorflow=2.18.1", "metal@1.2.0,tensorflow=2.17.1"],
+        ),
+    ],
+)
+def test_one_name_for_other_kernels_is_told_apart(
+    kernels: tuple[str, str], merged: list[str], report: Report
+) -> None:
+    reports = [
+        msgspec.structs.replace(
+            report, results=(msgspec.structs.replace(report.results[0], kernels=name),)
+        )
+        for name in kernels
+    ]
+    found = merge(reports)
+    assert [result.target for result in found.results] == merged
+    done = [line for machine in found.machines for line in machine.results]
+    assert done == [f"inference on {name}: predicted" for name in merged * (2 // len(merged))]
+    assert [result.target for result in merge([found, *reports]).results] == merged
+
+
+def test_what_stands_in_on_one_machine_is_said(report: Report) -> None:
+    mac = on_a_mac(report)
+    near = msgspec.structs.replace(report.results[0], match="nearest", match_reason="No 9.9.")
+    merged = merge([mac, msgspec.structs.replace(report, results=(near,))])
+    (result,) = merged.results
+    assert (result.evidence, result.match, result.match_reason) == (
+        "observed",
+        "nearest",
+        "No 9.9.",
+    )
+
+
 def test_models_made_by_code_are_not_known_to_be_one(report: Report) -> None:
     made = msgspec.structs.replace(
         report, model=msgspec.structs.replace(report.model, sha256="", path="pkg:build")

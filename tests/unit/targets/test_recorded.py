@@ -79,6 +79,7 @@ def test_a_captured_registry_is_the_target(saved: Callable[..., str]) -> None:
     assert render(_kernels(target)) == render(_kernels(shipped))
     assert target.defines("NoKernelAtAll")
     assert resolve(target.spec).description == target.description
+    assert target.kernels == "Mine, all.JSON"
     with pytest.raises(UnknownTargetError, match=r"captured on Linux-6\.1 beside TensorFlow 2"):
         resolve(path + ",tensorflow=2.10")
 
@@ -105,6 +106,7 @@ def test_an_extracted_one_stands_beside_the_nearest_core(saved: Callable[..., st
 def test_tensorflow_picks_its_core(saved: Callable[..., str]) -> None:
     target = resolve(saved() + ",tensorflow=2.13,macos=12")
     assert (target.match, target.tensorflow, target.os_version) == ("exact", "2.13.0", "12")
+    assert target.kernels == "found.json,tensorflow=2.13.0,macos=12"
     with pytest.raises(UnknownTargetError, match=r"no kernels of TensorFlow 2\.99 beside metal@1"):
         resolve(saved() + ",tensorflow=2.99")
     assert resolve(saved() + ",tensorflow=2.99", nearest=True).match == "nearest"
@@ -126,6 +128,9 @@ def test_a_library_has_no_version(saved: Callable[..., str]) -> None:
     labels = {t.label for t in known_targets() if (t.plugin, t.arch) == ("metal", "arm64")}
     assert len(known) == len(labels) + 1
     assert support.between(resolve("metal"), target)[-1] is target
+    for versions, among in {"": True, ">=1.2.0": True, "<1.2.0": False, "==1.2.0": False}.items():
+        assert target.is_among("metal", versions) is among
+        assert not target.is_among("directml", versions)
 
 
 def _with(**changes: object) -> Callable[[dict], dict]:
@@ -138,6 +143,8 @@ def _with(**changes: object) -> Callable[[dict], dict]:
         (_with(schema=7), "its schema is 7, not 1"),
         (_with(method="guessed"), "Invalid enum value 'guessed'"),
         (_with(kernels=[]), "no kernel of a plugin for GPU"),
+        (_with(os_versions=["ventura"]), "a version in it is none of a system or TensorFlow"),
+        (_with(host=msgspec.to_builtins(HOST) | {"tensorflow": "two"}), "a version in it is none"),
         (_with(kernels=[{"op": "MatMul"}]), r"missing required field `device` - at `\$.kernels"),
         (_with(more=1), "unknown field `more`"),
         (lambda document: document["kernels"], "Expected `object`, got `array`"),

@@ -47,6 +47,12 @@ def test_directml() -> None:
     assert resolve("directml@0.4.0.dev230202").label == "directml@0.4.0"
 
 
+def test_directml_runs_on_x86_64() -> None:
+    assert resolve("directml,arch=x86_64").spec == resolve("directml").spec
+    with pytest.raises(UnknownTargetError, match=r"no arm64 registry\. It exists for x86_64\."):
+        resolve("directml,arch=arm64")
+
+
 def test_a_tensorflow_with_directml_built_in() -> None:
     target = resolve("tensorflow-directml")
     assert target.label == "tensorflow-directml@1.15.8"
@@ -62,6 +68,8 @@ def test_a_tensorflow_with_directml_built_in() -> None:
 
 def test_a_version_of_macos_picks_the_kernels_it_has() -> None:
     old, new = resolve("metal,macos=12"), resolve("metal,macos=15.2")
+    assert old.kernels == "metal@1.2.0,macos=12,arch=arm64,tensorflow=2.18.1"
+    assert new.kernels == resolve("metal").kernels == old.kernels.replace("12", "13")
     assert old.description == "metal@1.2.0 (macOS 12, arm64)"
     assert new.description == "metal@1.2.0 (macOS 15.2, arm64)"
     attrs = {"dtype": "float32", "Tshape": "int32"}
@@ -126,6 +134,11 @@ SWITCHES = {
         ("metal,arch=riscv64", "metal@1.2.0", "has no riscv64 registry. This is arm64."),
         ("metal@1.2.0,tensorflow=2.5", "metal@1.2.0", "not run beside TensorFlow 2.5. This is "),
         ("metal@1.2.0,tensorflow=2.18.0", "metal@1.2.0", "2.18.0 beside metal@1.2.0. This is Tens"),
+        ("metal,tensorflow=2.18rc1", "metal@1.2.0", "2.18rc1 beside metal@1.2.0. This is Tens"),
+        ("metal,tensorflow=2.18.1.post1", "metal@1.2.0", "2.18.1.post1 beside metal@1.2.0. This"),
+        ("metal,tensorflow=2.18.1+x", "metal@1.2.0", "2.18.1+x beside metal@1.2.0. This is Tens"),
+        ("metal,tensorflow=2.5rc1", "metal@1.2.0", "not run beside TensorFlow 2.5rc1. This is "),
+        ("directml,arch=arm64", "directml@0.4.0", "has no arm64 registry. This is x86_64."),
     ],
 )
 def test_nearest(spec: str, label: str, reason: str) -> None:
@@ -213,3 +226,11 @@ def test_two_of_one_version_are_told_apart_in_one_report() -> None:
     ]
     assert found[1].description == resolve("metal@1.2.0,macos=12").description
     assert [target.label for target in told_apart(found[1:2])] == ["metal@1.2.0"]
+
+
+@pytest.mark.parametrize("specs", [("metal@9.9", "metal"), ("metal", "metal@9.9", "metal@9.8")])
+def test_one_target_of_several_names_says_what_each_stands_for(specs: tuple[str, ...]) -> None:
+    (target,) = told_apart(resolve(spec, nearest=True) for spec in specs)
+    assert (target.label, target.match) == ("metal@1.2.0", "nearest")
+    for spec in specs:
+        assert (f"no kernel registry for {spec}." in target.match_reason) == (spec != "metal")

@@ -19,7 +19,7 @@ from opcheck.formats.escape import printable
 from opcheck.formats.fallbacks import fallbacks, minor_sentence
 from opcheck.formats.found import found, in_all, kinds
 from opcheck.formats.machines import machine_line, machine_lines
-from opcheck.formats.match import match_line
+from opcheck.formats.match import match_lines
 from opcheck.formats.modelfile import headline, notable_layers
 from opcheck.formats.numbers import amount, percent
 from opcheck.formats.style import Style
@@ -57,11 +57,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - the reader's 
             conclusion=text,
             colour=colour,
             banner=[
-                *dict.fromkeys(
-                    match_line(r.match, r.match_reason)
-                    for r in report.results
-                    if r.match != "exact"
-                ),
+                *match_lines(report.results),
                 *(mismatch.message for mismatch in report.environment.mismatch),
                 *report.environment.notes,
             ],
