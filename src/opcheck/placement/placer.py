@@ -22,7 +22,7 @@ from opcheck.graph import ARGUMENT, ARGUMENTS_ON_HOST, Edge, ModelGraph, OpNode
 from opcheck.targets import KernelDef, Target
 
 CPU = "CPU"
-_METADATA = frozenset({"Shape", "Size", "Rank"})  # graph.cc: NC_METADATA
+METADATA = frozenset({"Shape", "Size", "Rank"})  # graph.cc: NC_METADATA
 _COLOCATION_ATTR = "_class"
 _COLOCATION_PREFIX = "loc:@"
 # placer.cc: MatchIdentityOperation. TensorFlow 2.15.1 does not have it, 2.18.1 does.
@@ -235,7 +235,7 @@ def _heuristics(
     for op in graph.nodes.values():
         if _is_generator(op):
             generators.append(op)
-        elif op.op_type in _METADATA or (follows_identity and is_lone_identity(op)):
+        elif op.op_type in METADATA or (follows_identity and is_lone_identity(op)):
             settle(op, source(op))
         else:
             settled.add(op.id)

@@ -159,27 +159,27 @@ def test_a_constant_follows_its_only_kind_of_consumer() -> None:
     assert verdicts(both, on)["c"] == ("accelerator", "kernel")
 
 
-def test_data_in_host_memory_is_not_on_the_accelerator() -> None:
-    on = target(
-        kernel("Pack", "DEFAULT", host=("values", "output")),
-        kernel("Reshape", "GPU", host=("shape",), T="float32"),
-        kernel("Shape", "GPU", host=("output",)),
-        kernel("Range", "DEFAULT", host=("start", "limit", "delta", "output")),
-    )
-    model = graph(
-        [
-            op("pack", "Pack", inputs="float32"),
-            op("reshape", "Reshape", inputs="float32 int32"),
-            op("shape", "Shape", inputs="float32", outputs="int32"),
-            op("range", "Range", inputs="int32", outputs="int32"),
-        ]
-    )
-    assert {k: v[0] for k, v in verdicts(model, on).items()} == {
-        "pack": "host-pinned",
-        "reshape": "accelerator",  # only its shape argument is on the host
-        "shape": "accelerator",
-        "range": "host-pinned",
-    }
+@pytest.mark.parametrize(
+    ("op_type", "host", "inputs", "outputs", "verdict"),
+    [
+        ("Pack", "values output", "float32", "float32", "host-pinned"),
+        ("Range", "start limit delta output", "int32", "int32", "host-pinned"),
+        ("NotEqual", "x y z", "int32 int32", "bool", "host-pinned"),
+        ("NotEqual", "z", "int32 int32", "bool", "accelerator"),
+        # Only a shape or a learning rate is there, only a shape is looked at, or it is a handle.
+        ("Reshape", "shape", "float32 int32", "float32", "accelerator"),
+        ("ResourceApplyAdam", "var lr", "resource float32 float32", "", "accelerator"),
+        ("Shape", "output", "float32", "int32", "accelerator"),
+        ("Rank", "input output", "int32", "int32", "accelerator"),
+        ("EmptyTensorList", "element_shape handle", "int32", "variant", "accelerator"),
+    ],
+)
+def test_data_in_host_memory_is_not_on_the_accelerator(
+    op_type: str, host: str, inputs: str, outputs: str, verdict: str
+) -> None:
+    on = target(kernel(op_type, "DEFAULT", host=tuple(host.split())))
+    found = only(graph([op("a", op_type, inputs=inputs, outputs=outputs)]), on)
+    assert found.verdict == verdict
 
 
 def test_other_versions_of_the_plugin_are_named() -> None:
