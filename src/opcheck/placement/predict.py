@@ -13,7 +13,7 @@ from opcheck.placement import words
 from opcheck.placement.host import keeps_data_on_host
 from opcheck.placement.limits import Limit, limits
 from opcheck.placement.partition import partitioned
-from opcheck.placement.placer import CPU, Assignment, Likeness, likeness, place
+from opcheck.placement.placer import CPU, Assignment, Likeness, asks_for_cpu, likeness, place
 from opcheck.placement.types import Placement, Reason, Verdict
 from opcheck.targets import Target
 
@@ -162,13 +162,18 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, missing: _Mi
         culprit = graph.nodes[assignment.pulled_by]
         return Reason(
             "colocated",
-            f"colocated with {culprit.op_type}, and {missing(culprit).message}",
+            f"colocated with {culprit.op_type}, and {_own_reason(culprit, missing).message}",
         )
     if assignment.moved:
         return Reason(
             "placer-heuristic",
             f"TensorFlow places {op.op_type} with the ops it serves, and those are on the CPU",
         )
-    if "device:CPU" in op.device:
+    return _own_reason(op, missing)
+
+
+def _own_reason(op: OpNode, missing: _Missing) -> Reason:
+    """Why ``op`` is on the CPU, whatever the ops around it."""
+    if asks_for_cpu(op):
         return Reason("asked-for", f"the model puts {op.op_type} on the CPU itself (tf.device)")
     return missing(op)

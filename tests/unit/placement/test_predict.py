@@ -134,6 +134,45 @@ def test_a_device_scope_of_the_model() -> None:
     assert (found.verdict, found.reason.code) == ("cpu", "asked-for")
 
 
+def test_a_variable_in_a_device_scope_takes_its_ops_along() -> None:
+    on = target(
+        *(
+            kernel(name, device)
+            for name in ("VarHandleOp", "ReadVariableOp", "ResourceApplyAdam")
+            for device in ("GPU", "CPU")
+        )
+    )
+    model = graph(
+        [
+            op("v", "VarHandleOp", outputs="resource", device="/device:CPU:0"),
+            op("read", "ReadVariableOp", inputs="resource"),
+            op("update", "ResourceApplyAdam", inputs="resource", outputs=""),
+        ],
+        [("v", "read"), ("v", "update")],
+    )
+    assert verdicts(model, on) == {
+        "v": ("cpu", "asked-for"),
+        "read": ("cpu", "colocated"),
+        "update": ("cpu", "colocated"),
+    }
+    assert predict(model, on)[2].reason.message == (
+        "colocated with VarHandleOp, and the model puts VarHandleOp on the CPU itself (tf.device)"
+    )
+
+
+def test_colocation_by_name_with_a_device_scope() -> None:
+    model = graph(
+        [
+            op("asked", "AddV2", inputs="float32 float32", device="/device:CPU:0"),
+            op("add", "AddV2", inputs="float32 float32", attrs=(("_class", ("loc:@asked",)),)),
+        ]
+    )
+    assert verdicts(model, target(*ADD)) == {
+        "asked": ("cpu", "asked-for"),
+        "add": ("cpu", "colocated"),
+    }
+
+
 def test_a_shape_follows_its_input() -> None:
     on = target(*ADD, kernel("Shape", "GPU", host=("output",)), kernel("Shape", "CPU"))
     model = graph(
