@@ -51,6 +51,58 @@ def test_another_dtype_names_what_is_registered() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("op_type", "types", "instead", "message"),
+    [
+        (
+            "AddV2",
+            {"T": "int64"},
+            (("T", ("float32", "float16", "bfloat16")),),  # int32 is in host memory
+            "AddV2 with T=int64: tensorflow-metal 1.2.0 registers AddV2 for float32, float16, "
+            "bfloat16",
+        ),
+        (
+            "ArgMax",
+            {"T": "float32", "Tidx": "int32", "output_type": "int64"},
+            (("output_type", ("int32",)),),
+            "ArgMax with output_type=int64: tensorflow-metal 1.2.0 registers ArgMax for int32",
+        ),
+        (
+            "ArgMax",
+            {"T": "float64", "Tidx": "int32", "output_type": "int64"},
+            (),  # neither alone is at fault
+            "tensorflow-metal 1.2.0 registers ArgMax, but not for ArgMax with T=float64, "
+            "Tidx=int32, output_type=int64",
+        ),
+        (
+            "VarHandleOp",
+            {"dtype": "qint16"},
+            None,
+            "VarHandleOp with dtype=qint16: TensorFlow 2.18.1 registers VarHandleOp for float32, "
+            "float16, bfloat16, float64, bool, complex128, complex64, int16 and 9 more",
+        ),
+    ],
+)
+def test_the_types_that_would_help(
+    op_type: str, types: dict[str, str], instead: object, message: str
+) -> None:
+    found = only(graph([op("a", op_type, types=types)]), resolve("metal@1.2.0"))
+    assert (found.verdict, found.reason.code, found.reason.message) == ("cpu", "dtype", message)
+    assert instead is None or found.instead == instead
+
+
+def test_kernels_in_host_memory_are_none_to_cast_for() -> None:
+    on = target(
+        kernel("Pack", "DEFAULT", host=("values", "output"), T="int32"), kernel("Pack", "CPU")
+    )
+    found = only(graph([op("pack", "Pack", inputs="float32 float32")]), on)
+    assert (found.reason.code, found.reason.message, found.instead) == (
+        "no-kernel",
+        "tensorflow-metal 9.9 registers no Pack that computes on the GPU",
+        (),
+    )
+
+
 def test_no_kernel_on_the_accelerator() -> None:
     found = only(
         graph([op("e", "Einsum", inputs="float32")]), target(kernel("Einsum", "CPU", T="float32"))
