@@ -9,10 +9,9 @@ from opcheck.placement.limits import Limit
 from opcheck.placement.types import Reason, Types
 from opcheck.targets import Target
 from opcheck.targets.support import accelerated
-from opcheck.targets.versions import systems_with, versions_with
+from opcheck.targets.versions import Offer, systems, systems_with, versions_with
 
 _HANDLES = frozenset({"resource", "variant"})
-_SYSTEMS = {("macos", ">=13"): "macOS 13 or newer"}
 
 
 def no_kernel(op: OpNode, target: Target) -> Reason:
@@ -46,9 +45,20 @@ def elsewhere(op: OpNode, target: Target) -> str:
     attrs: dict[str, object] = {**dict(op.attrs), **dict(op.dtypes)}
     needs = systems_with(target, op.op_type, attrs)
     if needs:
-        return f"; it does on {' and '.join(_SYSTEMS.get(need, ' '.join(need)) for need in needs)}"
-    spans = versions_with(target, op.op_type, attrs)
-    return f" (versions that do: {', '.join(map(str, spans))})" if spans else ""
+        return f"; it does on {systems(needs)}"
+    offers = versions_with(target, op.op_type, attrs)
+    return f" (versions that do: {', '.join(map(_offered, offers))})" if offers else ""
+
+
+def _offered(offer: Offer) -> str:
+    span = offer.span
+    if span.first == span.last:
+        versions = span.first
+    elif span.newest:
+        versions = f"{span.first} and later"
+    else:
+        versions = f"{span.last} and earlier" if span.oldest else f"{span.first} to {span.last}"
+    return f"{versions} on {systems(offer.needs)}" if offer.needs else versions
 
 
 def over_limit(limit: Limit, target: Target) -> Reason:

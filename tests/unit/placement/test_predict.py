@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opcheck.graph import ARGUMENT, ModelGraph, TensorSpec
+from opcheck.graph import ARGUMENT, ModelGraph, OpNode, TensorSpec
 from opcheck.placement import Placement, predict
 from opcheck.placement.limits import limits
 from opcheck.targets import Target, resolve
@@ -273,16 +273,37 @@ def test_data_in_host_memory_is_not_on_the_accelerator(
     assert found.verdict == verdict
 
 
-def test_other_versions_of_the_plugin_are_named() -> None:
-    asked = graph(
-        [op("r", "StatelessRandomUniformV2", types={"Tshape": "int32", "dtype": "float32"})]
-    )
-    on = resolve("metal@1.2.0,macos=12")
-    assert only(asked, on).reason.message.endswith("it does on macOS 13 or newer")
-    fused = op("f", "_FusedConv2D", inputs="float16 float16", types={"T": "float16"})
-    old = only(graph([fused]), resolve("directml@0.3.0"))
-    assert old.reason.code == "no-kernel-anywhere"
-    assert old.reason.message.endswith("(versions that do: 0.4.0)")
+STATELESS = op("r", "StatelessRandomUniformV2", types={"Tshape": "int32", "dtype": "float32"})
+
+
+@pytest.mark.parametrize(
+    ("target", "node", "ends"),
+    [
+        ("metal@1.2.0,macos=12", STATELESS, "; it does on macOS 13 or newer"),
+        (
+            "metal@0.6.0",
+            STATELESS,
+            "no StatelessRandomUniformV2 (versions that do: 0.7.0 and later on macOS 13 or newer)",
+        ),
+        (
+            "metal@0.3.0,arch=x86_64,macos=11",
+            op("p", "MirrorPad", types={"T": "float32", "Tpaddings": "int32"}),
+            "; it does on macOS 12 or newer",
+        ),
+        (
+            "metal@0.6.0",
+            op("a", "Abs", types={"T": "float16"}),
+            "(versions that do: 0.5.1, 0.8.0 and later)",
+        ),
+        (
+            "directml@0.3.0",
+            op("f", "_FusedConv2D", types={"T": "float16"}),
+            "none on the CPU (versions that do: 0.4.0)",
+        ),
+    ],
+)
+def test_other_versions_of_the_plugin_are_named(target: str, node: OpNode, ends: str) -> None:
+    assert only(graph([node]), resolve(target)).reason.message.endswith(ends)
 
 
 def shaped(op_type: str, rank: int | None, **attrs: object) -> ModelGraph:
