@@ -194,7 +194,10 @@ FORMULAS = (
         "var -= alpha * delta (training_ops.cc)",
     ),
     Formula(
-        "ResourceApplyMomentum ResourceApplyKerasMomentum",
+        """
+        ResourceApplyMomentum ResourceApplyKerasMomentum ResourceSparseApplyMomentum
+        ResourceSparseApplyKerasMomentum
+        """,
         by.per_named(4, "grad"),
         "accum = momentum * accum + grad; var -= lr * accum (training_ops.cc)",
     ),
@@ -205,14 +208,21 @@ FORMULAS = (
         estimate=True,
     ),
     Formula(
-        "ResourceApplyAdagrad ResourceApplyAdagradV2",
+        """
+        ResourceApplyAdagrad ResourceApplyAdagradV2 ResourceSparseApplyAdagrad
+        ResourceSparseApplyAdagradV2
+        """,
         by.per_named(5, "grad"),
         "accum += g * g; var -= lr * g / sqrt(accum) (training_ops.cc)",
         estimate=True,
     ),
     Formula(
-        "ResourceApplyRMSProp ResourceApplyCenteredRMSProp ResourceApplyAdadelta ResourceApplyFtrl "
-        "ResourceApplyFtrlV2 ResourceApplyAdamWithAmsgrad ResourceApplyAdaMax",
+        """
+        ResourceApplyRMSProp ResourceApplyCenteredRMSProp ResourceApplyAdadelta ResourceApplyFtrl
+        ResourceApplyFtrlV2 ResourceApplyAdamWithAmsgrad ResourceApplyAdaMax
+        ResourceSparseApplyRMSProp ResourceSparseApplyCenteredRMSProp ResourceSparseApplyAdadelta
+        ResourceSparseApplyFtrl ResourceSparseApplyFtrlV2
+        """,
         by.per_named(12, "grad"),
         "about a dozen per element (training_ops.cc)",
         estimate=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from opcheck.cost import sizes
 from opcheck.cost.counting import UncountableError
@@ -10,20 +10,18 @@ from opcheck.cost.formulas import formula
 from opcheck.cost.types import OpCost
 from opcheck.graph import OpNode, TensorSpec
 
-# Variables that an optimizer op reads and writes, each as large as its gradient (training_ops.cc).
-_VARIABLES: Mapping[str, tuple[str, int]] = {
-    "AssignVariableOp": ("value", 1),
-    "AssignAddVariableOp": ("value", 1),
-    "AssignSubVariableOp": ("value", 1),
-    "ResourceApplyAdagrad": ("grad", 2),
-    "ResourceApplyAdagradV2": ("grad", 2),
-    "ResourceApplyAdam": ("grad", 3),
-    "ResourceApplyGradientDescent": ("delta", 1),
-    "ResourceApplyKerasMomentum": ("grad", 2),
-    "ResourceApplyMomentum": ("grad", 2),
-    "ResourceApplyRMSProp": ("grad", 3),
-}
-_ONLY_WRITTEN = frozenset({"AssignVariableOp"})
+# Ops that write to variables, and what they call the tensor that tells how much of each
+# (training_ops.cc, resource_variable_ops.cc).
+_UPDATES = ("Assign", "ResourceApply", "ResourceScatter", "ResourceSparseApply", "ResourceStrided")
+_AS_LARGE = frozenset({"delta", "grad", "updates", "value"})
+_ONLY_WRITTEN = frozenset(
+    {
+        "AssignVariableOp",
+        "ResourceScatterNdUpdate",
+        "ResourceScatterUpdate",
+        "ResourceStridedSliceAssign",
+    }
+)
 
 
 def op_cost(
@@ -65,11 +63,10 @@ def _flops(op: OpNode) -> tuple[int | None, bool, str | None]:
 
 def _variables(op: OpNode) -> int | None:
     """Bytes of the variables it works on, which its handles do not tell."""
-    if op.op_type not in _VARIABLES:
+    if not op.op_type.startswith(_UPDATES):
         return 0
-    argument, count = _VARIABLES[op.op_type]
-    size = sizes.total(tensor for tensor in op.inputs if tensor.name == argument)
-    return None if size is None else count * size
+    size = sizes.total(tensor for tensor in op.inputs if tensor.name in _AS_LARGE)
+    return None if size is None else size * sum(t.dtype == "resource" for t in op.inputs)
 
 
 def _added(one: int | None, other: int | None) -> int | None:

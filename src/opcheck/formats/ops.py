@@ -14,6 +14,7 @@ from opcheck.formats.tables import paragraph, table
 from opcheck.targets import KernelDef, Target
 from opcheck.targets.kernels import DEFAULT, reading_order
 from opcheck.targets.support import Support, accelerated, accelerated_ops
+from opcheck.targets.versions import systems
 
 _NOTHING = "-"
 
@@ -40,7 +41,9 @@ def one(target: Target, op: str, found: Sequence[Support], width: int | None = N
     else:
         lines = [_absent(target, op)]
     if elsewhere:
-        lines += ["", f"Not on {target.label}, but on other versions of {target.plugin}", ""]
+        others = f"versions of {target.plugin}"
+        others += " or another system" if any(each.requires for each in elsewhere) else ""
+        lines += ["", f"Not on {target.description}, but on other {others}", ""]
         lines += _supports(elsewhere, width)
     if any(each.device == DEFAULT for each in found):
         lines += ["", f"{DEFAULT}: TensorFlow's own, for every device with no kernel of its own."]
@@ -48,17 +51,20 @@ def one(target: Target, op: str, found: Sequence[Support], width: int | None = N
 
 
 def _supports(found: Sequence[Support], width: int | None) -> list[str]:
-    columns = ("device", "of", "types", "host memory", "since")
+    columns = ["device", "of", "types", "host memory", "system", "since"]
     rows = [
-        (
+        [
             each.device,
             each.origin,
             f"{each.attr}: {_listed(each.types)}" if each.attr else "every type",
             ", ".join(each.host_memory) or _NOTHING,
+            systems(each.requires) or "any",
             ", ".join(map(str, each.spans)),
-        )
+        ]
         for each in found
     ]
+    if not any(each.requires for each in found):
+        _drop(columns, rows, columns.index("system"))
     wrap = {"types": 3, "host memory": 2, "since": 2}
     return table(columns, rows, width=width or Style().width, wrap=wrap)
 
@@ -93,9 +99,13 @@ def comparison(
     columns = ["op", *(f"only {name}" for name in names), "differ in", "changed in"]
     for last in (4, 3):  # what no row says
         if not any(row[last] for row in rows):
-            columns.pop(last)
-            rows = [[cell for n, cell in enumerate(row) if n != last] for row in rows]
+            _drop(columns, rows, last)
     return _headed([left, right], [head, "", *_table(columns, rows, width)], width)
+
+
+def _drop(columns: list[str], rows: Sequence[list[str]], which: int) -> None:
+    for line in (columns, *rows):
+        line.pop(which)
 
 
 def _changed(op: str, versions: Sequence[Target]) -> str:

@@ -22,7 +22,7 @@ from opcheck.graph import ARGUMENT, ARGUMENTS_ON_HOST, Edge, ModelGraph, OpNode
 from opcheck.targets import KernelDef, Target
 
 CPU = "CPU"
-_METADATA = frozenset({"Shape", "Size", "Rank"})  # graph.cc: NC_METADATA
+METADATA = frozenset({"Shape", "Size", "Rank"})  # graph.cc: NC_METADATA
 _COLOCATION_ATTR = "_class"
 _COLOCATION_PREFIX = "loc:@"
 # placer.cc: MatchIdentityOperation. TensorFlow 2.15.1 does not have it, 2.18.1 does.
@@ -69,14 +69,15 @@ def place(graph: ModelGraph, target: Target) -> dict[str, Assignment]:
             stranded.update(without)
             without = []
         placed = {m: graph.nodes[m].device for m in members}
-        pinned = any(_asks_for_cpu(graph.nodes[m]) for m in members)
-        device = CPU if without or pinned else target.device_type
+        culprits = without or sorted(m for m in members if asks_for_cpu(graph.nodes[m]))
+        device = CPU if culprits else target.device_type
         if any(named in wish for wish in placed.values()):
             asked |= members
         for op_id in members:
             devices[op_id] = device if device in kernels[op_id] else _first(kernels[op_id])
-            if without and devices[op_id] == CPU and target.device_type in kernels[op_id]:
-                pulled[op_id] = without[0]
+            on_cpu = devices[op_id] == CPU and target.device_type in kernels[op_id]
+            if on_cpu and op_id not in culprits:
+                pulled[op_id] = culprits[0]
         either = len(members) == len(group) and not without and not any(placed.values())
         if either and all(CPU in kernels[m] for m in members):
             free.update(dict.fromkeys(members, members))
@@ -170,7 +171,7 @@ def _lives_there(members: set[str], graph: ModelGraph, target: Target) -> bool:
     return False
 
 
-def _asks_for_cpu(op: OpNode) -> bool:
+def asks_for_cpu(op: OpNode) -> bool:
     """``with tf.device("CPU")``, which counts unless a resource decides."""
     by_resource = any(spec.dtype == "resource" for spec in op.inputs)
     return "device:CPU" in op.device and not by_resource
@@ -235,7 +236,7 @@ def _heuristics(
     for op in graph.nodes.values():
         if _is_generator(op):
             generators.append(op)
-        elif op.op_type in _METADATA or (follows_identity and is_lone_identity(op)):
+        elif op.op_type in METADATA or (follows_identity and is_lone_identity(op)):
             settle(op, source(op))
         else:
             settled.add(op.id)

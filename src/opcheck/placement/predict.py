@@ -8,13 +8,13 @@ from types import MappingProxyType
 
 import msgspec
 
-from opcheck.graph import ModelGraph, OpNode
+from opcheck.graph import ModelGraph, OpNode, OpSignature
 from opcheck.placement import words
-from opcheck.placement.host import keeps_data_on_host
+from opcheck.placement.host import computes_there, keeps_data_on_host, types_instead
 from opcheck.placement.limits import Limit, limits
 from opcheck.placement.partition import partitioned
-from opcheck.placement.placer import CPU, Assignment, Likeness, likeness, place
-from opcheck.placement.types import Placement, Reason, Verdict
+from opcheck.placement.placer import CPU, Assignment, Likeness, asks_for_cpu, likeness, place
+from opcheck.placement.types import Placement, Reason, Types, Verdict
 from opcheck.targets import Target
 
 _XLA_CALL = "_XlaMustCompile"
@@ -53,7 +53,7 @@ def predict_all(
     """
     assigned = place(graph, target)
     limited = limits(target)
-    missing = _Missing(target)
+    missing = _Missing(target, graph.signatures)
     placements = []
     for op in graph.ops:
         assignment = assigned[op.id]
@@ -62,7 +62,8 @@ def predict_all(
             verdict, reason = _limited(op, limited, target) or (verdict, reason)
         elif verdict == "cpu" and assignment.asked and not soft_placement:
             verdict, reason = "fails", words.refused(reason, target)
-        placements.append(_placement(op, assignment, verdict, reason))
+        instead = missing.instead(op) if reason.code == "dtype" else ()
+        placements.append(_placement(op, assignment, verdict, reason, instead))
     there = partitioned(graph, target, assigned)
     added = (
         _placement(node, there[node.id], *_judge(node, there[node.id], graph, missing, {}))
@@ -74,20 +75,38 @@ def predict_all(
 class _Missing:
     """Why an op has no kernel there, put in words once for all that are alike."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, signatures: Mapping[str, OpSignature]) -> None:
         self.target = target
-        self._known: dict[Likeness, Reason] = {}
+        self._signatures = signatures
+        self._known: dict[Likeness, tuple[Reason, Types]] = {}
 
     def __call__(self, op: OpNode) -> Reason:
+        return self._of(op)[0]
+
+    def instead(self, op: OpNode) -> Types:
+        """The types with which it would compute there."""
+        return self._of(op)[1]
+
+    def _of(self, op: OpNode) -> tuple[Reason, Types]:
         like = likeness(op, self.target)
         if like not in self._known:
-            self._known[like] = words.missing(op, self.target)
+            self._known[like] = self._found(op)
         return self._known[like]
 
+    def _found(self, op: OpNode) -> tuple[Reason, Types]:
+        signature = self._signatures.get(op.op_type)
+        if not computes_there(self.target, op.op_type, signature):
+            return words.no_kernel(op, self.target), ()
+        instead = types_instead(op, self.target, signature)
+        return words.other_types(op, self.target, instead), instead
 
-def _placement(op: OpNode, assignment: Assignment, verdict: Verdict, reason: Reason) -> Placement:
+
+def _placement(
+    op: OpNode, assignment: Assignment, verdict: Verdict, reason: Reason, instead: Types = ()
+) -> Placement:
     there = assignment.kernel if assignment.device != CPU else None
-    return Placement(op.id, verdict, "predicted", reason, there.host_memory if there else ())
+    host_memory = there.host_memory if there else ()
+    return Placement(op.id, verdict, "predicted", reason, host_memory, instead)
 
 
 def _limited(
@@ -162,13 +181,18 @@ def _why_cpu(op: OpNode, assignment: Assignment, graph: ModelGraph, missing: _Mi
         culprit = graph.nodes[assignment.pulled_by]
         return Reason(
             "colocated",
-            f"colocated with {culprit.op_type}, and {missing(culprit).message}",
+            f"colocated with {culprit.op_type}, and {_own_reason(culprit, missing).message}",
         )
     if assignment.moved:
         return Reason(
             "placer-heuristic",
             f"TensorFlow places {op.op_type} with the ops it serves, and those are on the CPU",
         )
-    if "device:CPU" in op.device:
+    return _own_reason(op, missing)
+
+
+def _own_reason(op: OpNode, missing: _Missing) -> Reason:
+    """Why ``op`` is on the CPU, whatever the ops around it."""
+    if asks_for_cpu(op):
         return Reason("asked-for", f"the model puts {op.op_type} on the CPU itself (tf.device)")
     return missing(op)

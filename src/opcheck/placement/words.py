@@ -6,37 +6,37 @@ from collections.abc import Sequence
 
 from opcheck.graph import OpNode
 from opcheck.placement.limits import Limit
-from opcheck.placement.types import Reason
+from opcheck.placement.types import Reason, Types
 from opcheck.targets import Target
-from opcheck.targets.versions import systems_with, versions_with
+from opcheck.targets.support import accelerated
+from opcheck.targets.versions import Offer, systems, systems_with, versions_with
 
 _HANDLES = frozenset({"resource", "variant"})
-_SYSTEMS = {("macos", ">=13"): "macOS 13 or newer"}
 
 
-def missing(op: OpNode, target: Target) -> Reason:
-    """Why there is no kernel for ``op`` on the accelerator."""
-    if not target.registry.has_op(op.op_type, target.device_type):
-        return Reason(
-            "no-kernel", f"{plugin(target)} registers no {op.op_type}{elsewhere(op, target)}"
-        )
-    registered = target.registry.dtypes(op.op_type, target.device_type)
-    wrong = [
-        (attr, dtype, registered[attr])
-        for attr, dtype in op.dtypes
-        if attr in registered and not set(_tuple(dtype)) <= set(registered[attr])
-    ]
-    if wrong:
-        attr, dtype, instead = wrong[0]
+def no_kernel(op: OpNode, target: Target) -> Reason:
+    """There is no kernel for ``op`` on the accelerator, whatever its types, that computes there."""
+    there = target.registry.has_op(op.op_type, target.device_type)
+    but = f" that computes on the {target.device_type}" if there else ""
+    return Reason(
+        "no-kernel", f"{plugin(target)} registers no {op.op_type}{but}{elsewhere(op, target)}"
+    )
+
+
+def other_types(op: OpNode, target: Target, instead: Types) -> Reason:
+    """There is one, but for other types: ``instead``, where a single attribute is at fault."""
+    origins = {kernel.origin for kernel in accelerated(target, op.op_type)}
+    who = plugin(target) if "plugin" in origins else core(target)
+    if not instead:
         return Reason(
             "dtype",
-            f"{op.op_type} with {attr}={listing(_tuple(dtype))}: {plugin(target)} registers "
-            f"{op.op_type} for {listing(instead)}{elsewhere(op, target)}",
+            f"{who} registers {op.op_type}, but not for {with_dtypes(op)}{elsewhere(op, target)}",
         )
+    attr, types = instead[0]
     return Reason(
         "dtype",
-        f"{plugin(target)} registers {op.op_type}, but not for {with_dtypes(op)}"
-        f"{elsewhere(op, target)}",
+        f"{op.op_type} with {attr}={listing(_tuple(dict(op.dtypes)[attr]))}: {who} registers "
+        f"{op.op_type} for {listing(types)}{elsewhere(op, target)}",
     )
 
 
@@ -45,9 +45,20 @@ def elsewhere(op: OpNode, target: Target) -> str:
     attrs: dict[str, object] = {**dict(op.attrs), **dict(op.dtypes)}
     needs = systems_with(target, op.op_type, attrs)
     if needs:
-        return f"; it does on {' and '.join(_SYSTEMS.get(need, ' '.join(need)) for need in needs)}"
-    spans = versions_with(target, op.op_type, attrs)
-    return f" (versions that do: {', '.join(map(str, spans))})" if spans else ""
+        return f"; it does on {systems(needs)}"
+    offers = versions_with(target, op.op_type, attrs)
+    return f" (versions that do: {', '.join(map(_offered, offers))})" if offers else ""
+
+
+def _offered(offer: Offer) -> str:
+    span = offer.span
+    if span.first == span.last:
+        versions = span.first
+    elif span.newest:
+        versions = f"{span.first} and later"
+    else:
+        versions = f"{span.last} and earlier" if span.oldest else f"{span.first} to {span.last}"
+    return f"{versions} on {systems(offer.needs)}" if offer.needs else versions
 
 
 def over_limit(limit: Limit, target: Target) -> Reason:

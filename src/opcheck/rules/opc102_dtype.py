@@ -5,11 +5,7 @@ from __future__ import annotations
 from opcheck.rules.base import Group, OpRule, rewrite_advice, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
-_ADVICE = {
-    "float64": "Build the model in float32: neither Metal nor DirectML computes in float64.",
-    "complex64": "Keep complex tensors out of the layers that should run on the accelerator.",
-    "int64": "Cast to int32 or float32 before this op, if the values allow it.",
-}
+_RESULTS = frozenset({"out_idx", "out_type", "output_type"})  # arguments of that name in Python
 
 
 class DtypeNotRegistered(OpRule):
@@ -25,8 +21,9 @@ class DtypeNotRegistered(OpRule):
 
     ## What to do
     Cast to a dtype that is registered; the message lists them. float64 usually comes from numpy
-    arrays or from `set_floatx`, int64 from `argmax`, `shape` and integer inputs. A scalar counter,
-    such as the optimizer's int64 step, is harmless.
+    arrays or from `set_floatx`, int64 from `argmax`, `shape` and integer inputs; the first two take
+    the type of their result, `output_type=tf.int32` or `out_type=tf.int32`. A scalar counter, such
+    as the optimizer's int64 step, is harmless.
 
     ## Source
     The kernel registry recovered from the plugin's wheel. Met by users as
@@ -45,9 +42,23 @@ class DtypeNotRegistered(OpRule):
     def fix(self, group: Group, subject: Subject) -> str | None:
         if group.severity == "note":  # a counter: casting it would gain nothing
             return None
-        used = {dtype for _, value in group.dtypes for dtype in _flat(value)}
-        words = next((words for dtype, words in _ADVICE.items() if dtype in used), None)
-        return words or rewrite_advice(group, subject)
+        return _advice(group.ops[0]) or rewrite_advice(group, subject)
+
+
+def _advice(op: PlacedOp) -> str | None:
+    """What type would help; none where the op does not compute there with it either."""
+    used = {attr: _flat(value) for attr, value in op.node.dtypes}
+    if any("complex64" in types for types in used.values()):
+        return "Keep complex tensors out of the layers that should run on the accelerator."
+    for attr, types in op.placement.instead:
+        if attr in _RESULTS:
+            return f"Ask for the result in {types[0]}: {attr}=tf.{types[0]}."
+        if "float64" in used[attr] and "float32" in types:
+            return "Build the model in float32: neither Metal nor DirectML computes in float64."
+        casts = [dtype for dtype in ("int32", "float32") if dtype in types]
+        if "int64" in used[attr] and casts:
+            return f"Cast to {' or '.join(casts)} before this op, if the values allow it."
+    return None
 
 
 def _flat(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opcheck.rules.base import Group, OpRule, rewrite_advice, sentence
 from opcheck.rules.types import PlacedOp, Subject
 
-_ADVICE = {"Pack": "Take tf.concat (keras.layers.Concatenate) in place of tf.stack."}
+_CONCAT = "Take tf.concat (keras.layers.Concatenate) in place of tf.stack."
 
 
 class HostPinned(OpRule):
@@ -44,4 +44,13 @@ class HostPinned(OpRule):
     def fix(self, group: Group, subject: Subject) -> str | None:
         if group.severity == "note":
             return None
-        return _ADVICE.get(group.op_type) or rewrite_advice(group, subject)
+        if group.op_type == "Pack" and _concatenates(group, subject):
+            return _CONCAT
+        return rewrite_advice(group, subject)
+
+
+def _concatenates(group: Group, subject: Subject) -> bool:
+    """Whether the accelerator has, for the same type, a ConcatV2 that works there."""
+    attrs: dict[str, object] = {**dict(group.dtypes), "Tidx": "int32"}
+    kernel = subject.target.registry.match("ConcatV2", subject.target.device_type, attrs)
+    return kernel is not None and "values" not in kernel.host_memory

@@ -7,8 +7,11 @@ from types import MappingProxyType
 from typing import Literal
 
 import msgspec
+from packaging.specifiers import SpecifierSet
 
 Origin = Literal["plugin", "core"]
+Needs = tuple[tuple[str, str], ...]
+"""What a system must have, such as ``("macos", ">=13")``."""
 DEFAULT = "DEFAULT"
 """TensorFlow's ``DEVICE_DEFAULT``: a kernel for every device with none of its own."""
 
@@ -17,8 +20,7 @@ class KernelDef(msgspec.Struct, frozen=True, gc=False):  # 11,000 of them in a t
     """One registration, as in TensorFlow's ``KernelDef`` (core/framework/kernel_def.proto).
 
     ``constraints`` lists, per attribute, what it may be: dtype names, or the text of a string,
-    integer or boolean for the few constraints that are not on a type. ``requires`` lists what
-    the system must have, such as ``("macos", ">=13")``.
+    integer or boolean for the few constraints that are not on a type.
     """
 
     op: str
@@ -28,7 +30,17 @@ class KernelDef(msgspec.Struct, frozen=True, gc=False):  # 11,000 of them in a t
     priority: int
     label: str
     origin: Origin
-    requires: tuple[tuple[str, str], ...]
+    requires: Needs
+
+    def lacks(self, macos: str | None) -> Needs:
+        """What it requires and a system with that macOS, if any, does not have."""
+        have = {"macos": macos}
+        return tuple(
+            (what, versions)
+            for what, versions in self.requires
+            if (version := have.get(what)) is None
+            or not SpecifierSet(versions).contains(version, prereleases=True)
+        )
 
     def matches(self, attrs: Mapping[str, object]) -> bool:
         """Every constrained attribute is there and allowed; in a list, every element is.

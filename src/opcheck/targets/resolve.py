@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from packaging.specifiers import SpecifierSet
-
 from opcheck.targets import store
 from opcheck.targets.choose import Choice, choose
 from opcheck.targets.index import DATA
-from opcheck.targets.kernels import KernelDef, KernelRegistry
+from opcheck.targets.kernels import KernelRegistry
 from opcheck.targets.recorded import choose_recorded
 from opcheck.targets.spec import parse
 from opcheck.targets.store import RegistryFile
@@ -45,7 +43,7 @@ def _load(choice: Choice, files: Sequence[RegistryFile]) -> Target:
         tensorflow_supported=info.tensorflow_supported,
         keras_major=beside.keras_major,
         optimizer_switches=traits.optimizer_switches,
-        registry=KernelRegistry(k for f in files for k in f.kernels() if _holds(k, macos)),
+        registry=KernelRegistry(k for f in files for k in f.kernels() if not k.lacks(macos)),
         match="nearest" if choice.instead else "exact",
         match_reason=" ".join(choice.instead),
         provenance=tuple(source for f in files for source in f.sources),
@@ -68,13 +66,3 @@ def _system(choice: Choice) -> str:
     if choice.method:
         parts.append(choice.method)
     return ", ".join(parts)
-
-
-def _holds(kernel: KernelDef, macos: str | None) -> bool:
-    """Whether the system has what the kernel requires."""
-    have = {"macos": macos}
-    for what, versions in kernel.requires:
-        version = have.get(what)
-        if version is None or not SpecifierSet(versions).contains(version, prereleases=True):
-            return False
-    return True

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from opcheck.targets.index import known_targets
-from opcheck.targets.kernels import DEFAULT, KernelDef, Origin
+from opcheck.targets.kernels import DEFAULT, KernelDef, Needs, Origin
 from opcheck.targets.resolve import resolve
 from opcheck.targets.target import Target
+from opcheck.targets.versions import Span, on_other_systems, spans
 
-Fact = tuple[str, Origin, str, str, tuple[str, ...]]
-"""Of a kernel: device, origin, attribute, one of its types, host memory."""
-
-
-class Span(msgspec.Struct, frozen=True):
-    """Versions one after the other, the last included. ``oldest`` and ``newest``: it starts or ends
-    with what is known."""
-
-    first: str
-    last: str
-    oldest: bool
-    newest: bool
-
-    def __str__(self) -> str:
-        first = f"{self.first} or earlier" if self.oldest else self.first
-        if self.newest:
-            return first
-        return first if self.first == self.last else f"{first} to {self.last}"
+Fact = tuple[str, Origin, str, str, tuple[str, ...], Needs]
+"""Of a kernel: device, origin, attribute, one of its types, host memory, what it requires."""
 
 
 class Support(msgspec.Struct, frozen=True):
-    """The kernels of one op on one device that come from one place, agree on host memory and are
-    in the same versions.
+    """The kernels of one op on one device that come from one place, agree on host memory and on
+    what they require of the system, and are in the same versions.
 
     ``attr`` is empty, and ``types`` too, where the kernels take every type. ``here`` says whether
-    the target itself has them. ``spans`` are the versions that do, oldest first.
+    the target itself has them. ``spans`` are the versions that do, oldest first, on a system that
+    has what they require.
     """
 
     device: str
@@ -45,6 +30,7 @@ class Support(msgspec.Struct, frozen=True):
     attr: str
     types: tuple[str, ...]
     host_memory: tuple[str, ...]
+    requires: Needs
     here: bool
     spans: tuple[Span, ...]
 
@@ -85,47 +71,28 @@ def between(left: Target, right: Target) -> tuple[Target, ...]:
 
 
 def support(target: Target, versions: Sequence[Target], op: str) -> tuple[Support, ...]:
-    """What ``versions``, oldest first, have for ``op`` there."""
-    have = [facts(version, op) for version in versions]
-    here = versions.index(target)
+    """What ``versions``, oldest first, have for ``op`` there, on its system or on another."""
+    elsewhere = on_other_systems(target, op)
+    have = [facts((*accelerated(v, op), *elsewhere.get(v.version, ()))) for v in versions]
+    here = facts(accelerated(target, op))
     names = [version.version for version in versions]
     found: dict[tuple[Fact, bool, tuple[Span, ...]], list[str]] = {}
     for fact in sorted(set().union(*have)):
-        device, origin, attr, value, host_memory = fact
-        held = tuple(fact in each for each in have)
-        key = ((device, origin, attr, "", host_memory), held[here], spans(held, names))
-        found.setdefault(key, []).append(value)
+        device, origin, attr, value, host_memory, requires = fact
+        kind = (device, origin, attr, "", host_memory, requires)
+        held = spans([fact in each for each in have], names)
+        found.setdefault((kind, fact in here, held), []).append(value)
     return tuple(
-        Support(device, origin, attr, tuple(values) if attr else (), host_memory, there, spans)
-        for ((device, origin, attr, _, host_memory), there, spans), values in found.items()
+        Support(device, origin, attr, tuple(types) if attr else (), host, requires, there, held)
+        for ((device, origin, attr, _, host, requires), there, held), types in found.items()
     )
 
 
-def spans(held: Sequence[bool], versions: Sequence[str]) -> tuple[Span, ...]:
-    """The runs of ``versions``, oldest first, for which ``held`` is true."""
-    return tuple(
-        Span(
-            first=versions[run[0]],
-            last=versions[run[-1]],
-            oldest=run[0] == 0,
-            newest=run[-1] == len(versions) - 1,
-        )
-        for run in _runs(held)
-    )
-
-
-def _runs(held: Sequence[bool]) -> Iterator[list[int]]:
-    for there, indices in groupby(range(len(held)), key=lambda n: held[n]):
-        if there:
-            yield list(indices)
-
-
-def facts(target: Target, op: str) -> set[Fact]:
-    """What every kernel of ``op`` there says of one attribute and type; of no attribute, where it
-    takes every type."""
+def facts(kernels: Iterable[KernelDef]) -> set[Fact]:
+    """What each says of one attribute and type; of no attribute, where it takes every type."""
     return {
-        (kernel.device, kernel.origin, attr, value, kernel.host_memory)
-        for kernel in accelerated(target, op)
+        (kernel.device, kernel.origin, attr, value, kernel.host_memory, kernel.requires)
+        for kernel in kernels
         for attr, values in (kernel.constraints or (("", ("",)),))
         for value in values
     }

@@ -113,10 +113,16 @@ def test_an_op_that_does_not_exist_is_not_unsupported(opcheck: Opcheck) -> None:
     assert "has no op matmul. Did you mean MatMul?" in err
 
 
-def test_since_when_on_an_older_system(opcheck: Opcheck) -> None:
-    assert "2.18.1" in opcheck("ops", "metal", "--op", "StatelessRandomUniformV2").out
-    out = opcheck("ops", "metal,macos=12", "--op", "StatelessRandomUniformV2").out
-    assert "falls back to the CPU" in out
+@pytest.mark.parametrize("target", ["metal@1.2.0,macos=12", "metal@0.6.0"])
+def test_what_a_newer_system_has(target: str, opcheck: Opcheck) -> None:
+    op = ("--op", "StatelessRandomUniformV2")
+    here, _, other = opcheck("ops", target, *op).out.partition("Not on ")
+    assert "falls back to the CPU" in here
+    assert "but on other versions of metal or another system" in other
+    assert ["macOS 13 or newer", "0.7.0"] in [row[-2:] for row in cells(other, "GPU")]
+    assert ["macOS 13 or newer", "0.7.0"] in [
+        row[-2:] for row in cells(opcheck("ops", "metal", *op).out, "GPU")
+    ]
 
 
 def test_compare(opcheck: Opcheck) -> None:

@@ -96,20 +96,32 @@ def test_bytes() -> None:
     assert (cost.bytes_in, cost.bytes_out, cost.bytes) == (4 * 24, 4 * 16, 4 * 40)
 
 
-def test_an_optimizer_reads_and_writes_its_variables() -> None:
-    op = OpNode(
-        "op",
-        "ResourceApplyAdam",
-        None,
-        "optimizer",
-        (
-            *(TensorSpec(name, "resource", ()) for name in ("var", "m", "v")),
-            TensorSpec("grad", "float32", (10,)),
-        ),
-        (),
-    )
-    cost = op_cost(op)
-    assert (cost.bytes_in, cost.bytes_out, cost.flops) == (40 + 120, 120, 120)
+@pytest.mark.parametrize(
+    ("op_type", "variables", "tensor", "read", "written", "flops"),
+    [
+        ("ResourceApplyAdam", "var m v", "grad", 120, 120, 120),
+        ("ResourceApplyAdaMax", "var m v", "grad", 120, 120, 120),
+        ("ResourceApplyAdamWithAmsgrad", "var m v vhat", "grad", 160, 160, 120),
+        ("ResourceApplyAdadelta", "var accum accum_update", "grad", 120, 120, 120),
+        ("ResourceApplyCenteredRMSProp", "var mg ms mom", "grad", 160, 160, 120),
+        ("ResourceApplyFtrl", "var accum linear", "grad", 120, 120, 120),
+        ("ResourceApplyKerasMomentum", "var accum", "grad", 80, 80, 40),
+        ("ResourceApplyGradientDescent", "var", "delta", 40, 40, 20),
+        ("ResourceSparseApplyAdagradV2", "var accum", "grad", 80, 80, 50),
+        ("ResourceScatterSub", "resource", "updates", 40, 40, 10),
+        ("ResourceScatterUpdate", "resource", "updates", 0, 40, 0),
+        ("AssignAddVariableOp", "resource", "value", 40, 40, 10),
+        ("AssignVariableOp", "resource", "value", 0, 40, 0),
+        ("TensorArrayWriteV3", "handle", "value", 0, 0, 0),
+    ],
+)
+def test_the_bytes_of_variables(
+    op_type: str, variables: str, tensor: str, read: int, written: int, flops: int
+) -> None:
+    handles = (TensorSpec(name, "resource", ()) for name in variables.split())
+    inputs = (*handles, TensorSpec(tensor, "float32", (10,)))
+    cost = op_cost(OpNode("op", op_type, None, "optimizer", inputs, ()))
+    assert (cost.bytes_in, cost.bytes_out, cost.flops) == (40 + read, written, flops)
 
 
 def test_bytes_without_a_size_are_unknown() -> None:

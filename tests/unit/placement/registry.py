@@ -31,6 +31,27 @@ SIGNATURES = {
         tuple(ArgDef(name, type_attr="Tidx") for name in ("start", "limit", "delta")),
         (ArgDef("output", type_attr="Tidx"),),
     ),
+    "NotEqual": OpSignature(
+        "NotEqual",
+        (ArgDef("x", type_attr="T"), ArgDef("y", type_attr="T")),
+        (ArgDef("z", dtype="bool"),),
+    ),
+    "Rank": OpSignature(
+        "Rank", (ArgDef("input", type_attr="T"),), (ArgDef("output", dtype="int32"),)
+    ),
+    "EmptyTensorList": OpSignature(
+        "EmptyTensorList",
+        (ArgDef("element_shape", type_attr="shape_type"),),
+        (ArgDef("handle", dtype="variant"),),
+    ),
+    "ResourceApplyAdam": OpSignature(
+        "ResourceApplyAdam",
+        (
+            ArgDef("var", dtype="resource"),
+            ArgDef("lr", type_attr="T"),
+            ArgDef("grad", type_attr="T"),
+        ),
+    ),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opcheck.graph import ARGUMENT, ModelGraph, TensorSpec
+from opcheck.graph import ARGUMENT, ModelGraph, OpNode, TensorSpec
 from opcheck.placement import Placement, predict
 from opcheck.placement.limits import limits
 from opcheck.targets import Target, resolve
@@ -48,6 +48,58 @@ def test_another_dtype_names_what_is_registered() -> None:
     assert (found.verdict, found.reason.code) == ("cpu", "dtype")
     assert found.reason.message == (
         "AddV2 with T=int64: tensorflow-metal 9.9 registers AddV2 for float32"
+    )
+
+
+@pytest.mark.parametrize(
+    ("op_type", "types", "instead", "message"),
+    [
+        (
+            "AddV2",
+            {"T": "int64"},
+            (("T", ("float32", "float16", "bfloat16")),),  # int32 is in host memory
+            "AddV2 with T=int64: tensorflow-metal 1.2.0 registers AddV2 for float32, float16, "
+            "bfloat16",
+        ),
+        (
+            "ArgMax",
+            {"T": "float32", "Tidx": "int32", "output_type": "int64"},
+            (("output_type", ("int32",)),),
+            "ArgMax with output_type=int64: tensorflow-metal 1.2.0 registers ArgMax for int32",
+        ),
+        (
+            "ArgMax",
+            {"T": "float64", "Tidx": "int32", "output_type": "int64"},
+            (),  # neither alone is at fault
+            "tensorflow-metal 1.2.0 registers ArgMax, but not for ArgMax with T=float64, "
+            "Tidx=int32, output_type=int64",
+        ),
+        (
+            "VarHandleOp",
+            {"dtype": "qint16"},
+            None,
+            "VarHandleOp with dtype=qint16: TensorFlow 2.18.1 registers VarHandleOp for float32, "
+            "float16, bfloat16, float64, bool, complex128, complex64, int16 and 9 more",
+        ),
+    ],
+)
+def test_the_types_that_would_help(
+    op_type: str, types: dict[str, str], instead: object, message: str
+) -> None:
+    found = only(graph([op("a", op_type, types=types)]), resolve("metal@1.2.0"))
+    assert (found.verdict, found.reason.code, found.reason.message) == ("cpu", "dtype", message)
+    assert instead is None or found.instead == instead
+
+
+def test_kernels_in_host_memory_are_none_to_cast_for() -> None:
+    on = target(
+        kernel("Pack", "DEFAULT", host=("values", "output"), T="int32"), kernel("Pack", "CPU")
+    )
+    found = only(graph([op("pack", "Pack", inputs="float32 float32")]), on)
+    assert (found.reason.code, found.reason.message, found.instead) == (
+        "no-kernel",
+        "tensorflow-metal 9.9 registers no Pack that computes on the GPU",
+        (),
     )
 
 
@@ -134,6 +186,45 @@ def test_a_device_scope_of_the_model() -> None:
     assert (found.verdict, found.reason.code) == ("cpu", "asked-for")
 
 
+def test_a_variable_in_a_device_scope_takes_its_ops_along() -> None:
+    on = target(
+        *(
+            kernel(name, device)
+            for name in ("VarHandleOp", "ReadVariableOp", "ResourceApplyAdam")
+            for device in ("GPU", "CPU")
+        )
+    )
+    model = graph(
+        [
+            op("v", "VarHandleOp", outputs="resource", device="/device:CPU:0"),
+            op("read", "ReadVariableOp", inputs="resource"),
+            op("update", "ResourceApplyAdam", inputs="resource", outputs=""),
+        ],
+        [("v", "read"), ("v", "update")],
+    )
+    assert verdicts(model, on) == {
+        "v": ("cpu", "asked-for"),
+        "read": ("cpu", "colocated"),
+        "update": ("cpu", "colocated"),
+    }
+    assert predict(model, on)[2].reason.message == (
+        "colocated with VarHandleOp, and the model puts VarHandleOp on the CPU itself (tf.device)"
+    )
+
+
+def test_colocation_by_name_with_a_device_scope() -> None:
+    model = graph(
+        [
+            op("asked", "AddV2", inputs="float32 float32", device="/device:CPU:0"),
+            op("add", "AddV2", inputs="float32 float32", attrs=(("_class", ("loc:@asked",)),)),
+        ]
+    )
+    assert verdicts(model, target(*ADD)) == {
+        "asked": ("cpu", "asked-for"),
+        "add": ("cpu", "colocated"),
+    }
+
+
 def test_a_shape_follows_its_input() -> None:
     on = target(*ADD, kernel("Shape", "GPU", host=("output",)), kernel("Shape", "CPU"))
     model = graph(
@@ -159,39 +250,60 @@ def test_a_constant_follows_its_only_kind_of_consumer() -> None:
     assert verdicts(both, on)["c"] == ("accelerator", "kernel")
 
 
-def test_data_in_host_memory_is_not_on_the_accelerator() -> None:
-    on = target(
-        kernel("Pack", "DEFAULT", host=("values", "output")),
-        kernel("Reshape", "GPU", host=("shape",), T="float32"),
-        kernel("Shape", "GPU", host=("output",)),
-        kernel("Range", "DEFAULT", host=("start", "limit", "delta", "output")),
-    )
-    model = graph(
-        [
-            op("pack", "Pack", inputs="float32"),
-            op("reshape", "Reshape", inputs="float32 int32"),
-            op("shape", "Shape", inputs="float32", outputs="int32"),
-            op("range", "Range", inputs="int32", outputs="int32"),
-        ]
-    )
-    assert {k: v[0] for k, v in verdicts(model, on).items()} == {
-        "pack": "host-pinned",
-        "reshape": "accelerator",  # only its shape argument is on the host
-        "shape": "accelerator",
-        "range": "host-pinned",
-    }
+@pytest.mark.parametrize(
+    ("op_type", "host", "inputs", "outputs", "verdict"),
+    [
+        ("Pack", "values output", "float32", "float32", "host-pinned"),
+        ("Range", "start limit delta output", "int32", "int32", "host-pinned"),
+        ("NotEqual", "x y z", "int32 int32", "bool", "host-pinned"),
+        ("NotEqual", "z", "int32 int32", "bool", "accelerator"),
+        # Only a shape or a learning rate is there, only a shape is looked at, or it is a handle.
+        ("Reshape", "shape", "float32 int32", "float32", "accelerator"),
+        ("ResourceApplyAdam", "var lr", "resource float32 float32", "", "accelerator"),
+        ("Shape", "output", "float32", "int32", "accelerator"),
+        ("Rank", "input output", "int32", "int32", "accelerator"),
+        ("EmptyTensorList", "element_shape handle", "int32", "variant", "accelerator"),
+    ],
+)
+def test_data_in_host_memory_is_not_on_the_accelerator(
+    op_type: str, host: str, inputs: str, outputs: str, verdict: str
+) -> None:
+    on = target(kernel(op_type, "DEFAULT", host=tuple(host.split())))
+    found = only(graph([op("a", op_type, inputs=inputs, outputs=outputs)]), on)
+    assert found.verdict == verdict
 
 
-def test_other_versions_of_the_plugin_are_named() -> None:
-    asked = graph(
-        [op("r", "StatelessRandomUniformV2", types={"Tshape": "int32", "dtype": "float32"})]
-    )
-    on = resolve("metal@1.2.0,macos=12")
-    assert only(asked, on).reason.message.endswith("it does on macOS 13 or newer")
-    fused = op("f", "_FusedConv2D", inputs="float16 float16", types={"T": "float16"})
-    old = only(graph([fused]), resolve("directml@0.3.0"))
-    assert old.reason.code == "no-kernel-anywhere"
-    assert old.reason.message.endswith("(versions that do: 0.4.0)")
+STATELESS = op("r", "StatelessRandomUniformV2", types={"Tshape": "int32", "dtype": "float32"})
+
+
+@pytest.mark.parametrize(
+    ("target", "node", "ends"),
+    [
+        ("metal@1.2.0,macos=12", STATELESS, "; it does on macOS 13 or newer"),
+        (
+            "metal@0.6.0",
+            STATELESS,
+            "no StatelessRandomUniformV2 (versions that do: 0.7.0 and later on macOS 13 or newer)",
+        ),
+        (
+            "metal@0.3.0,arch=x86_64,macos=11",
+            op("p", "MirrorPad", types={"T": "float32", "Tpaddings": "int32"}),
+            "; it does on macOS 12 or newer",
+        ),
+        (
+            "metal@0.6.0",
+            op("a", "Abs", types={"T": "float16"}),
+            "(versions that do: 0.5.1, 0.8.0 and later)",
+        ),
+        (
+            "directml@0.3.0",
+            op("f", "_FusedConv2D", types={"T": "float16"}),
+            "none on the CPU (versions that do: 0.4.0)",
+        ),
+    ],
+)
+def test_other_versions_of_the_plugin_are_named(target: str, node: OpNode, ends: str) -> None:
+    assert only(graph([node]), resolve(target)).reason.message.endswith(ends)
 
 
 def shaped(op_type: str, rank: int | None, **attrs: object) -> ModelGraph:

@@ -13,6 +13,7 @@ import pytest
 from opcheck.cost import StepCost
 from opcheck.graph import LayerNode
 from opcheck.graph.types import Shape
+from opcheck.placement.types import Types
 from opcheck.rules import RULES, PlacedOp, Subject
 
 FOLDER = Path(__file__).parents[2] / "cases"
@@ -28,6 +29,7 @@ class OpCase(msgspec.Struct, forbid_unknown_fields=True):
     dtypes: dict[str, str | tuple[str, ...]] | None = None
     shape: Shape = (2, 64)
     loops: tuple[str, ...] = ()
+    instead: Types = ()
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,4 +129,8 @@ def _placed(op: OpCase, placed: Callable[..., PlacedOp]) -> PlacedOp:
         dtypes=op.dtypes,
         shape=op.shape,
     )
-    return replace(made, node=msgspec.structs.replace(made.node, loops=op.loops))
+    return replace(
+        made,
+        node=msgspec.structs.replace(made.node, loops=op.loops),
+        placement=msgspec.structs.replace(made.placement, instead=op.instead),
+    )

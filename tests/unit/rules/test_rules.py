@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from opcheck.placement import Verdict
 from opcheck.rules import RULES, PlacedOp, Subject, docs, findings
+from opcheck.rules.opc104_host_pinned import HostPinned
+from opcheck.targets import resolve
 
 REASONS = (
     "kernel",
@@ -87,3 +90,26 @@ def test_a_fingerprint_is_of_one_plugin(
     op = placed("a", "Einsum", "cpu", ("no-kernel", "none"))
     metal, directml = (findings(make_subject(target=t, ops=(op,))) for t in ("metal", "directml"))
     assert {f.fingerprint for f in metal if f.ops}.isdisjoint(f.fingerprint for f in directml)
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "helps"),
+    [
+        ("metal@1.2.0", "float32", True),
+        ("metal@1.2.0", "int32", False),  # ConcatV2 is in host memory as well
+        ("metal@1.2.0", "int64", False),  # ConcatV2 is on the CPU
+        ("directml@0.4.0", "int32", False),
+        ("directml@0.4.0", "int64", True),
+    ],
+)
+def test_concat_is_advised_where_it_works(
+    target: str,
+    dtype: str,
+    helps: bool,
+    placed: Callable[..., PlacedOp],
+    make_subject: Callable[..., Subject],
+) -> None:
+    op = replace(placed("a", "Pack", "host-pinned", dtypes={"T": dtype}), severity="warning")
+    subject = replace(make_subject(ops=(op,)), target=resolve(target))
+    (found,) = HostPinned().check(subject)
+    assert ("tf.concat" in (found.fix or "")) == helps
