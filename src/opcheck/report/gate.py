@@ -53,9 +53,19 @@ def evaluate(report: Report, policy: Options) -> GateVerdict:
 
 
 def counting(result: Result) -> Result:
-    """A result of a judged report without the ops whose findings do not count."""
-    hidden = {name for f in result.findings if f.suppressed is not None for name in f.ops}
-    kept = tuple(op for op in result.ops if op.name not in hidden)
+    """A result of a judged report without the ops whose findings do not count.
+
+    Only a finding on the op itself speaks for it (one on a loop or the model has no reason), and a
+    baseline speaks for no op that is ``unknown``.
+    """
+    on_ops = [finding for finding in result.findings if finding.reason is not None]
+    ignored = {n for f in on_ops if f.suppressed and f.suppressed.by == "ignore" for n in f.ops}
+    known = {n for f in on_ops if f.suppressed and f.suppressed.by == "baseline" for n in f.ops}
+    kept = tuple(
+        op
+        for op in result.ops
+        if op.name not in ignored and (op.name not in known or op.verdict == "unknown")
+    )
     return msgspec.structs.replace(result, ops=kept)
 
 
@@ -133,7 +143,8 @@ def _over(result: Result, policy: Options) -> Iterator[str]:
     cost = result.summary.cost
     if cost is None:
         return
-    on_cpu = 0.0 if cost.flops_share is None else 1 - cost.flops_share
+    known = cost.flops_share is not None  # then there are some
+    on_cpu = (cost.flops - cost.flops_accelerator) / cost.flops if known else 0.0
     for number, limit, what in (
         (on_cpu, policy.max_fallback_flops, "of the FLOPs leave the accelerator"),
         (cost.crossings, policy.max_crossings, "copies between host and device memory"),

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from opcheck.config import FailOn, Ignore, Options
+from opcheck.placement import Reason
 from opcheck.report import Report, gate
 from opcheck.report.baseline import Baseline, Entry
 from opcheck.report.gate import evaluate, judge
+from opcheck.rules.types import Suppression
 
 
 def with_severities(report: Report, *severities: str) -> Report:
@@ -54,6 +56,32 @@ def test_what_is_not_known_never_passes(fail_on: str, reports: Callable[[str], R
     assert not verdict.passed
     assert verdict.exit_code == 2
     assert {f.kind for f in verdict.failures} >= {"incomplete"}
+
+
+@pytest.mark.parametrize(
+    ("by", "has_reason", "verdict", "counts"),
+    [
+        ("ignore", True, "cpu", False),
+        ("baseline", True, "cpu", False),
+        ("ignore", False, "cpu", True),  # of the loop that the op is in, for one
+        ("baseline", False, "cpu", True),
+        ("ignore", True, "unknown", False),
+        ("baseline", True, "unknown", True),  # nobody vouches for what was never known
+    ],
+)
+def test_which_findings_speak_for_an_op(
+    by: str, has_reason: bool, verdict: str, counts: bool, clean_report: Report
+) -> None:
+    (result,) = clean_report.results
+    op = msgspec.structs.replace(result.ops[0], verdict=verdict)
+    finding = msgspec.structs.replace(
+        result.findings[0],
+        ops=(op.name,),
+        reason=Reason("no-kernel", "no kernel") if has_reason else None,
+        suppressed=Suppression(by, "known"),
+    )
+    judged = msgspec.structs.replace(result, ops=(op,), findings=(finding,))
+    assert gate.counting(judged).ops == ((op,) if counts else ())
 
 
 def test_a_report_without_results_does_not_pass(clean_report: Report) -> None:
@@ -196,6 +224,19 @@ def test_a_limit_says_what_is_not_counted_and_passes_nothing_unknown(
             "What share of the training step's FLOPs leaves is not known: "
             "it depends on 1 op of unknown cost."
         )
+
+
+@pytest.mark.parametrize(("limit", "passed"), [(0.3, True), (0.29, False)])
+def test_exactly_the_limit_passes(limit: float, passed: bool, clean_report: Report) -> None:
+    """1 - 0.7 is a little more than 0.3."""
+    (result,) = clean_report.results
+    cost = msgspec.structs.replace(
+        result.summary.cost, flops=10, flops_accelerator=7, flops_share=0.7
+    )
+    summary = msgspec.structs.replace(result.summary, cost=cost)
+    result = msgspec.structs.replace(result, summary=summary)
+    report = msgspec.structs.replace(clean_report, results=(result,))
+    assert evaluate(report, Options(max_fallback_flops=limit)).passed is passed
 
 
 def only_metal_inference(report: Report) -> Report:
