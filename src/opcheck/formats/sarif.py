@@ -43,7 +43,7 @@ def render(report: Report, style: Style) -> str:  # noqa: ARG001 - JSON has no s
 def _run(report: Report) -> Node:
     results = found(report)  # the worst first
     run: dict[str, object] = {
-        "automationDetails": {"id": f"opcheck/{quote(printable(report.model.path))}/"},
+        "automationDetails": {"id": _category(report)},
         "tool": {
             "driver": {
                 "name": report.tool.name,
@@ -67,6 +67,14 @@ def _rule(rule: Rule) -> Node:
         "fullDescription": {"text": _section(body, "What it does") or title},
         "help": {"text": body.strip(), "markdown": body.strip()},
     }
+
+
+def _category(report: Report) -> str:
+    """Of a model and its targets: an upload takes the place of an older one of its category, and
+    two jobs may check one model against a target each."""
+    targets = "+".join(dict.fromkeys(result.target for result in report.results))
+    parts = ("opcheck", printable(report.model.path), printable(targets))
+    return "/".join(quote(part, safe="/@+,=") for part in parts if part) + "/"
 
 
 def _section(body: str, title: str) -> str:

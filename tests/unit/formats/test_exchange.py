@@ -167,7 +167,7 @@ def test_a_path_of_windows_has_slashes(system: str, uri: str, file: str, report:
     there = msgspec.structs.replace(report, model=model, environment=here)
     (run,) = json.loads(rendered("sarif", there))["runs"]
     assert run["artifacts"][0]["location"]["uri"] == uri
-    assert run["automationDetails"]["id"] == f"opcheck/{uri}/"
+    assert run["automationDetails"]["id"] == f"opcheck/{uri}/metal@1.2.0+directml@0.4.0/"
     assert f"file={file}::" in rendered("github", there)
 
 
