@@ -15,7 +15,7 @@ from opcheck.cli.parser import Parser
 from opcheck.errors import UsageError
 from opcheck.formats import Style
 from opcheck.formats.numbers import count
-from opcheck.formats.output import STDOUT, check_writable, write
+from opcheck.formats.output import STDOUT, check_writable, show, write
 
 _WIDTH = 100  # columns, where there is no terminal to ask
 _NARROW, _WIDE = 60, 160
@@ -79,12 +79,16 @@ def emit(
 ) -> None:
     for output in outputs:
         style = stdout_style() if output.destination == STDOUT else Style(_WIDTH)
-        write(formats[output.format](document, style), output.destination)
+        text = formats[output.format](document, style)
+        if output == Output("text", STDOUT):
+            show(text)
+        else:
+            write(text, output.destination)
 
 
 def terminal_width() -> int | None:
     """The columns of the terminal that standard output is; None where it is no terminal."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return None
     return min(max(shutil.get_terminal_size((_WIDTH, 24)).columns, _NARROW), _WIDE)
 

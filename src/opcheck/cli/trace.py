@@ -15,7 +15,7 @@ from opcheck.cli import progress
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
 from opcheck.formats.escape import printable
-from opcheck.formats.output import STDOUT, write
+from opcheck.formats.output import show, write
 from opcheck.formats.style import Style
 from opcheck.interrupts import temporary_folder, uninterrupted
 
@@ -64,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
             )
         write(FORMATS["json"](report, Style(100)), str(partial / REPORT))
     for result in report.results:
-        write(verdict_sentence(result) + "\n", STDOUT)
+        show(verdict_sentence(result) + "\n")
         if result.trace.error:
-            write(f"  The step stopped: {printable(result.trace.error)}\n", STDOUT)
+            show(f"  The step stopped: {printable(result.trace.error)}\n")
     where = printable(shlex.quote(str(folder)))
-    write(f"tensorboard --logdir {where}    # pip install 'opcheck[profile]'\n", STDOUT)
+    show(f"tensorboard --logdir {where}    # pip install 'opcheck[profile]'\n")
     return 0 if all(result.trace.executed for result in report.results) else 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -106,8 +107,8 @@ def test_formats_and_outputs_go_in_pairs(opcheck: Opcheck, tmp_path: Path, repor
         (("x.h5", "-f", "yaml"), "invalid choice: 'yaml'"),
         (("x.h5", "-f", "json", "-f", "text"), "Standard output can take one format only."),
         (("x.h5", "-o", "a", "-o", "b"), "-o is given 2 times for 1 format."),
-        (("x.h5", "-o", "missing/r.txt"), "there is no folder missing"),
-        (("x.h5", "--write-baseline", "missing/b.json"), "there is no folder missing"),
+        (("x.h5", "-o", "missing/r.txt"), "there is no folder /"),
+        (("x.h5", "--write-baseline", "missing/b.json"), "there is no folder /"),
         (("x.h5", "--write-baseline", "a", "--baseline", "b"), "not allowed with argument"),
         (("x.h5", "-o", "."), "is a folder"),
         (("explain", "OPC999"), "There is no rule OPC999."),
@@ -191,6 +192,20 @@ def test_report_renders_again(opcheck: Opcheck, tmp_path: Path, report: Report) 
     (tmp_path / "r.json").write_text(FORMATS["json"](report, Style()), "utf-8")
     assert opcheck("report", "r.json") == (0, FORMATS["text"](report, Style()), "")
     assert opcheck("report", "r.json", "-f", "json").out == FORMATS["json"](report, Style())
+
+
+@pytest.mark.parametrize(("format_", "encoding"), [("json", "utf-8"), ("text", "cp1252")])
+def test_documents_are_utf8_and_words_are_the_terminals(format_: str, encoding: str) -> None:
+    canonical = Path(__file__).parents[2] / "snapshots" / f"canonical.{format_}"
+    words = ("report", str(canonical.with_suffix(".json")), "-f", format_)
+    done = subprocess.run(
+        [sys.executable, "-m", "opcheck", *words],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+    )
+    written = canonical.read_text(encoding="utf-8").encode(encoding)
+    assert done.stdout.replace(b"\r\n", b"\n") == written
 
 
 def test_report_of_what_is_no_report(opcheck: Opcheck, tmp_path: Path) -> None:
