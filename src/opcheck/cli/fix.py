@@ -36,6 +36,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    outputs.check_destinations([arguments.output], arguments)
     chosen = options.load(arguments)
     from opcheck import fixing  # after the cheap mistakes have been found
     from opcheck.formats import fix

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 from opcheck import config
-from opcheck.cli import progress
+from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import CannotCheckError, UsageError
 from opcheck.formats import layergraph
 from opcheck.formats.layergraph import LayerGraph
-from opcheck.formats.output import STDOUT, check_writable, write
+from opcheck.formats.output import STDOUT, write
 from opcheck.report import Report
 
 NAME = "graph"
@@ -45,7 +45,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0 whatever the checks say: a picture is no gate."""
     destination: str = getattr(arguments, "output", STDOUT)
-    check_writable(destination)
+    outputs.check_destinations([destination], arguments)
     from opcheck.formats import svg
 
     write(svg.render(_graph(arguments)), destination)

@@ -32,8 +32,8 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wanted = outputs.chosen(arguments)
     options = config.load({}, start=Path.cwd(), environment=os.environ)
+    wanted = outputs.chosen(arguments, options.baseline)
     from opcheck.report import baseline, gate
     from opcheck.report.merging import merge
     from opcheck.report.reading import read

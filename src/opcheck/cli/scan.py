@@ -37,13 +37,13 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wanted = outputs.chosen(arguments)
     options = checking.load(arguments)
     from opcheck import pipeline
     from opcheck.report import SCHEMA_VERSION, Tool
     from opcheck.report.scan import Scan, Scanned, find
 
     paths = find(arguments.paths, getattr(arguments, "exclude", ()))
+    wanted = outputs.chosen(arguments, options.baseline, *paths)
     models: list[Scanned] = []
     with progress.shown() as stage:
         for number, path in enumerate(paths, 1):
