@@ -77,7 +77,7 @@ def check_destinations(
     what else is written."""
     targets = (target.partition(",")[0] for target in _named(arguments, "target", "targets"))
     names = (*_named(arguments, *_INPUTS), *(t for t in targets if t.endswith(".json")), *read)
-    inputs = set(map(_place, filter(None, names)))
+    inputs = set(map(_identity, filter(None, names)))
     taken = set()
     for destination in destinations:
         check_writable(destination)
@@ -101,14 +101,18 @@ def _named(arguments: argparse.Namespace, *options: str) -> Iterator[str]:
         yield from map(str, value if isinstance(value, list | tuple) else (value,))
 
 
-def _place(name: str) -> object:
+def _place(destination: str) -> object:
+    if destination == STDOUT:
+        return STDOUT
+    return _identity(destination) or os.path.realpath(destination)
+
+
+def _identity(name: str) -> tuple[int, int] | None:
     """The same for all names of one file: links, or in another case where that makes no other."""
-    if name == STDOUT:
-        return name
     try:
         found = Path(name).stat()
     except OSError:
-        return os.path.realpath(name)
+        return None
     return found.st_dev, found.st_ino
 
 

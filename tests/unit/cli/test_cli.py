@@ -66,6 +66,25 @@ def test_what_is_not_given_shadows_no_configuration(
     assert checked[0][1].fail_on == "never"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the current folder cannot be removed")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("m.h5", 3), ("m.h5 --no-config", 2), ("merge r.json", 3), ("report r.json -o x", 3)],
+)
+def test_a_folder_that_is_gone(words: str, code: int, opcheck: Opcheck, tmp_path: Path) -> None:
+    tmp_path.rmdir()
+    ran = opcheck(*words.split())
+    assert ran[0] == code
+    assert "mistake" not in ran[2]
+
+
+def test_merge_without_the_folders_settings(opcheck: Opcheck, tmp_path: Path) -> None:
+    canonical = Path(__file__).parents[2] / "snapshots" / "canonical.json"
+    (tmp_path / "opcheck.toml").write_text("fail-on = 'hardly'\n", "utf-8")
+    assert opcheck("merge", str(canonical))[0] == 3
+    assert opcheck("merge", str(canonical), "--no-config")[0] == 2
+
+
 @pytest.mark.usefixtures("checked")
 def test_a_baseline_is_written_and_then_holds(opcheck: Opcheck, tmp_path: Path) -> None:
     code, out, _ = opcheck("m.h5", "--write-baseline", "accepted.json")
