@@ -148,7 +148,13 @@ def load(
     UsageError, also for an ignore that has expired ``today``.
     """
     merged: dict[str, object] = {}
-    file = _nearest(start) if start is not None else None
+    try:
+        file = _nearest(start) if start is not None else None
+    except OSError as error:  # a folder above that may not be looked into
+        raise UsageError(
+            f"{error.filename} cannot be read: {error.strerror}.",
+            hint="--no-config looks for no configuration.",
+        ) from error
     if file is not None:
         table, origin = _table(file)
         merged |= _relative_to(file.parent, _checked(table, origin, shared=True))

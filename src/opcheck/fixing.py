@@ -41,13 +41,15 @@ def fix(
 ) -> Fixed:
     """Write ``output``: ``model`` with the layers rewritten that no judgement is needed for.
 
+    What is at ``output`` is replaced: see to it before that it is not ``model``.
+
     Raises:
-        UsageError: ``output`` cannot be written or has the wrong ending.
+        UsageError: ``output`` has the wrong ending.
         CannotFixError: nothing to rewrite, other numbers, or no better than before.
         RefusedModelError: the file's weights are kept elsewhere, or cannot be looked through.
         OpcheckError: what a check of the model raises.
     """
-    destination = _checked(model, output)
+    destination = _destination(output)
     target = targets.resolve(target_spec, nearest=options.nearest)
     source = loading.read(model)
     if source.format not in ("hdf5", "keras"):
@@ -103,14 +105,8 @@ def _trouble(report: Report) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _checked(model: str, output: str) -> Path:
+def _destination(output: str) -> Path:
     destination = Path(output)
     if destination.suffix not in ENDINGS:
         raise UsageError(f"-o {output} must end in {' or '.join(ENDINGS)}.")
-    if not destination.parent.is_dir():
-        raise UsageError(f"{output} cannot be written: there is no folder {destination.parent}.")
-    if destination.is_dir() or not os.access(destination.parent, os.W_OK):
-        raise UsageError(f"{output} cannot be written.")
-    if destination.exists() and Path(model).resolve() == destination.resolve():
-        raise UsageError(f"-o {output} would overwrite the model.")
     return destination.resolve()

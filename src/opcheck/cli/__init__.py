@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import traceback
@@ -127,6 +128,9 @@ def _refuse_misspelt(word: str) -> None:
 
 def _complain(lines: list[str], error: Exception | None = None) -> None:
     """Each line stays one, whatever names it quotes: GitHub's runner takes commands from these."""
-    if error is not None:
-        traceback.print_exception(error)
-    print("\n".join(map(printable, lines)), file=sys.stderr)
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError):  # the exit code still tells
+        if error is not None:
+            traceback.print_exception(error)
+        print("\n".join(map(printable, lines)), file=sys.stderr)

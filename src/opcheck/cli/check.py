@@ -11,7 +11,7 @@ from opcheck.cli import options as checking
 from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
 from opcheck.formats import FORMATS
-from opcheck.formats.output import check_writable, write
+from opcheck.formats.output import write
 from opcheck.report import Report
 
 NAME = "check"
@@ -49,12 +49,11 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wanted = outputs.chosen(arguments)
     new_baseline: str | None = getattr(arguments, "new_baseline", None)
     options = checking.load(arguments)
     if new_baseline is not None:
-        check_writable(new_baseline)
         options = msgspec.structs.replace(options, baseline=None)
+    wanted = outputs.chosen(arguments, options.baseline)
     from opcheck import pipeline  # after the cheap mistakes have been found
 
     with progress.shown() as stage:

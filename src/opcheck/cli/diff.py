@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import msgspec
 
-from opcheck import config
 from opcheck.cli import options as checking
 from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
-from opcheck.errors import UsageError
+from opcheck.cli.reports import is_report, label, labels
+from opcheck.errors import CannotCheckError, UsageError
 from opcheck.formats import COMPARISON_FORMATS
 from opcheck.report import Report
 
@@ -26,8 +25,8 @@ a model (which is then checked), or from one target to another:
     opcheck diff old.json new.json                           two reports
     opcheck diff report.json -t metal -t directml            two targets of one
 
-Exit codes: 0 compared (1 when worse, with --fail-on-worse), 2 could not check,
-3 wrong usage."""
+Exit codes: 0 compared (1 when worse, with --fail-on-worse), 2 could not check
+or compare all of OLD, 3 wrong usage."""
 
 
 def add(subparsers: Subparsers) -> None:
@@ -64,9 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         before = _report(old, named[:1], arguments)
         after = _report(new, named[-1:], arguments)
-    source, target = _labels(named, before, after)
-    comparison = compare(before, after, source=source, target=target)
+    ends = _ends(named, (old, before), (new, after)) if named else {}
+    comparison = compare(before, after, **ends)
     outputs.emit(comparison, COMPARISON_FORMATS, wanted)
+    if comparison.incomplete:
+        return 2
     return 1 if comparison.worse and "fail_on_worse" in vars(arguments) else 0
 
 
@@ -78,46 +79,48 @@ def _targets(arguments: argparse.Namespace) -> tuple[str, ...]:
         raise UsageError("--from and --to do not go with -t.", hint="Give -t twice.")
     if len(named) > 2:
         raise UsageError(f"-t is given {len(named)} times.", hint="diff compares two targets.")
-    if len(named) == 1 and not hasattr(arguments, "new"):
-        return named
     named = named or ends
-    return named * 2 if len(named) == 1 else named
+    return named * 2 if len(named) == 1 and hasattr(arguments, "new") else named
 
 
 def _report(what: str, named: tuple[str, ...], arguments: argparse.Namespace) -> Report:
-    """What is in a JSON report, or what a check of the model says."""
-    if Path(what).suffix == ".json":
-        from opcheck.report.reading import read
+    """Of the step that is asked for: what a JSON report holds, or a check of the model says."""
+    report = _read(what) if is_report(what) else _checked(what, named, arguments)
+    step: str = getattr(arguments, "step", "both")
+    results = tuple(r for r in report.results if step in ("both", r.step))
+    if report.results and not results:
+        raise CannotCheckError(f"{what} has no {step} step.")
+    return msgspec.structs.replace(report, results=results)
 
-        return read(Path(what))
-    given = checking.given(arguments) | ({"targets": named} if named else {})
-    options = config.load(given, start=Path.cwd(), environment=os.environ)
+
+def _read(path: str) -> Report:
+    from opcheck.report.reading import read
+
+    return read(Path(path))
+
+
+def _checked(model: str, named: tuple[str, ...], arguments: argparse.Namespace) -> Report:
+    options = checking.load(arguments, **({"targets": named} if named else {}))
     options = msgspec.structs.replace(options, baseline=None)  # the gate is not asked
     from opcheck import pipeline  # after the cheap mistakes have been found
 
     with progress.shown() as stage:
-        return pipeline.check(what, options=options, progress=stage)
+        return pipeline.check(model, options=options, progress=stage)
 
 
-def _labels(
-    named: tuple[str, ...], before: Report, after: Report
-) -> tuple[str, str] | tuple[None, None]:
-    """What the reports call the targets that were named."""
-    if not named:
-        return None, None
-    labels = _label(named[0], before), _label(named[1], after)
-    known = _known(before)
-    if before is after and len(known) == 2 and not set(labels) <= set(known):
-        return known[0], known[1]  # two of one version, in the order in which they were named
-    return labels
+def _ends(
+    named: tuple[str, ...], old: tuple[str, Report], new: tuple[str, Report]
+) -> dict[str, str]:
+    """What the sides call the targets that were named."""
+    ends = _label(named[0], *old), _label(named[1], *new)
+    known = labels(old[1])
+    checked = old == new and not is_report(old[0])
+    if checked and len(known) == 2 and not set(ends) <= set(known):
+        ends = known[0], known[1]  # two of one version, in the order in which they were named
+    return dict(zip(("source", "target"), ends, strict=True))
 
 
-def _label(name: str, report: Report) -> str:
-    """The report's only one that ``metal`` or ``metal@1.2.0,macos=12`` can mean; else the name."""
-    version = name.partition(",")[0]
-    found = [known for known in _known(report) if version in (known, known.partition("@")[0])]
-    return found[0] if name not in _known(report) and len(found) == 1 else name
-
-
-def _known(report: Report) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(result.target for result in report.results))
+def _label(name: str, what: str, report: Report) -> str:
+    """A check knows its only target by one label, whatever it was named."""
+    known = labels(report)
+    return known[0] if len(known) == 1 and not is_report(what) else label(name, report)

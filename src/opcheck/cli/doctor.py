@@ -15,7 +15,7 @@ from opcheck import installed
 from opcheck.cli.parser import Subparsers
 from opcheck.emulator.compiler import find_compiler
 from opcheck.errors import EmulatorError
-from opcheck.formats.output import STDOUT, write
+from opcheck.formats.output import show
 
 NAME = "doctor"
 _EXTRAS = ("tf", "metal", "directml", "profile", "graph", "extract")
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
     ).splitlines()
     if not tensorflows:
         lines += ["", "No TensorFlow: `opcheck inspect` works, `opcheck check` does not."]
-    write("\n".join(lines) + "\n", STDOUT)
+    show("\n".join(lines) + "\n")
     return 0 if tensorflows else 2
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
-from opcheck.formats.output import STDOUT, write
+from opcheck.formats.output import show
 
 NAME = "explain"
 
@@ -30,5 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
             f"There is no rule {arguments.code}.",
             hint=f"Did you mean {near[0]}?" if near else f"Rules: {', '.join(by_code)}.",
         )
-    write(f"{code}: {docs.text(by_code[code])}\n", STDOUT)
+    show(f"{code}: {docs.text(by_code[code])}\n")
     return 0

@@ -6,7 +6,7 @@ import argparse
 
 from opcheck.cli import nearest, options, outputs, progress
 from opcheck.cli.parser import Subparsers
-from opcheck.formats.output import STDOUT, write
+from opcheck.formats.output import show
 
 NAME = "fix"
 _DESCRIPTION = """\
@@ -36,6 +36,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    outputs.check_destinations([arguments.output], arguments)
     chosen = options.load(arguments)
     from opcheck import fixing  # after the cheap mistakes have been found
     from opcheck.formats import fix
@@ -45,5 +46,5 @@ def run(arguments: argparse.Namespace) -> int:
     text = fix.render(
         done.output, done.target, done.reply, done.before, done.after, outputs.stdout_style()
     )
-    write(text, STDOUT)
+    show(text)
     return 0

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from opcheck import config
-from opcheck.cli import progress
+from opcheck.cli import options as checking
+from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
+from opcheck.cli.reports import is_report, label
 from opcheck.errors import CannotCheckError, UsageError
 from opcheck.formats import layergraph
 from opcheck.formats.layergraph import LayerGraph
-from opcheck.formats.output import STDOUT, check_writable, write
+from opcheck.formats.output import STDOUT, write
 from opcheck.report import Report
 
 NAME = "graph"
@@ -40,12 +40,13 @@ def add(subparsers: Subparsers) -> None:
         "--depth", type=int, metavar="N", help="levels of nested models to draw; default: all"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    checking.add_running(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 whatever the checks say: a picture is no gate."""
     destination: str = getattr(arguments, "output", STDOUT)
-    check_writable(destination)
+    outputs.check_destinations([destination], arguments)
     from opcheck.formats import svg
 
     write(svg.render(_graph(arguments)), destination)
@@ -58,15 +59,16 @@ def _graph(arguments: argparse.Namespace) -> LayerGraph:
     depth: int | None = getattr(arguments, "depth", None)
     if depth is not None and depth < 1:
         raise UsageError(f"--depth {depth}: it takes a number from 1.")
-    if Path(arguments.model).suffix == ".json":
+    if is_report(arguments.model):
         from opcheck.report import reading
 
         report = reading.read(Path(arguments.model))
+        wanted = label(target, report) if target is not None else None
     elif target is None:
         return _of_file(arguments.model, depth)
     else:
-        report = _checked(arguments.model, target, step)
-    found = [r for r in report.results if r.step == step and r.target.startswith(target or "")]
+        report, wanted = _checked(arguments, target, step), None  # there is no other
+    found = [r for r in report.results if r.step == step and wanted in (None, r.target)]
     if not found:
         there = dict.fromkeys(f"{result.step} on {result.target}" for result in report.results)
         raise CannotCheckError(
@@ -91,10 +93,9 @@ def _of_file(model: str, depth: int | None) -> LayerGraph:
     return layergraph.of_model(build.inspection(source).model, layer_edges(source), depth)
 
 
-def _checked(model: str, target: str, step: str) -> Report:
+def _checked(arguments: argparse.Namespace, target: str, step: str) -> Report:
+    options = checking.load(arguments, targets=(target,), step=step)
     from opcheck import pipeline
 
-    given = {"targets": [target], "step": step}
-    options = config.load(given, start=Path.cwd(), environment=os.environ)
     with progress.shown() as stage:
-        return pipeline.check(model, options=options, progress=stage)
+        return pipeline.check(arguments.model, options=options, progress=stage)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from opcheck import config
+from opcheck.cli import options as checking
 from opcheck.cli import outputs
 from opcheck.cli.parser import Subparsers
 from opcheck.formats import FORMATS
@@ -28,12 +27,13 @@ def add(subparsers: Subparsers) -> None:
         NAME, help="join the JSON reports of several machines", description=_DESCRIPTION
     )
     parser.add_argument("reports", metavar="REPORT.json", type=Path, nargs="+")
+    checking.add_no_config(parser)
     outputs.add_options(parser, FORMATS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wanted = outputs.chosen(arguments)
-    options = config.load({}, start=Path.cwd(), environment=os.environ)
+    options = checking.load(arguments)
+    wanted = outputs.chosen(arguments, options.baseline)
     from opcheck.report import baseline, gate
     from opcheck.report.merging import merge
     from opcheck.report.reading import read

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opcheck.cli import nearest, outputs
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
-from opcheck.formats.output import STDOUT, write
+from opcheck.formats.output import show
 
 if TYPE_CHECKING:
     from opcheck.targets import Target
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         (target,) = targets
         found = support.support(target, support.history(target), op)
         text = ops.one(target, op, found, width)
-    write(text, STDOUT)
+    show(text)
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, get_args
 from opcheck import config
 from opcheck.cli import nearest
 from opcheck.cli.parser import Parser
+from opcheck.errors import UsageError
 
 
 class _Options(Protocol):
@@ -91,6 +92,14 @@ def add_evidence(options: _Options) -> None:
     )
 
 
+def add_no_config(options: _Options) -> None:
+    options.add_argument(
+        "--no-config",
+        action="store_true",
+        help="read no opcheck.toml or pyproject.toml, which may name modules to import",
+    )
+
+
 def add_building(options: _Options) -> None:
     """What a subcommand needs that builds the model."""
     options.add_argument(
@@ -112,11 +121,7 @@ def add_building(options: _Options) -> None:
         help="the output of a layer that is not rebuilt, such as mix=?,16,64:float32; may be "
         "repeated",
     )
-    options.add_argument(
-        "--no-config",
-        action="store_true",
-        help="read no opcheck.toml or pyproject.toml, which may name modules to import",
-    )
+    add_no_config(options)
     options.add_argument("--batch-size", type=int, metavar="N", help="of the step; default: 2")
     options.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="for TensorFlow's part; default: 600"
@@ -129,10 +134,17 @@ def add_building(options: _Options) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> config.Options:
-    """The options in force. Raises UsageError."""
-    start = None if getattr(arguments, "no_config", False) else Path.cwd()
-    return config.load(given(arguments), start=start, environment=os.environ)
+def load(arguments: argparse.Namespace, **instead: object) -> config.Options:
+    """The options in force; ``instead`` of what the command line says. Raises UsageError."""
+    start = None if getattr(arguments, "no_config", False) else _here()
+    return config.load(given(arguments) | instead, start=start, environment=os.environ)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(f"The current folder cannot be read: {error.strerror}.") from error
 
 
 def add_model(parser: Parser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,10 +15,16 @@ from opcheck.cli.parser import Parser
 from opcheck.errors import UsageError
 from opcheck.formats import Style
 from opcheck.formats.numbers import count
-from opcheck.formats.output import STDOUT, check_writable, write
+from opcheck.formats.output import STDOUT, check_writable, show, write
 
 _WIDTH = 100  # columns, where there is no terminal to ask
 _NARROW, _WIDE = 60, 160
+
+_INPUTS = (
+    *("model", "report", "reports", "old", "new", "paths", "library"),
+    *("baseline", "input_file"),
+)
+"""Where the subcommands have the names of the files that they read."""
 
 Document = TypeVar("Document")
 
@@ -49,8 +55,9 @@ def add_options(parser: Parser, formats: Collection[str]) -> None:
     )
 
 
-def chosen(arguments: argparse.Namespace) -> tuple[Output, ...]:
-    """The outputs asked for, each known to be writable. Raises UsageError."""
+def chosen(arguments: argparse.Namespace, *read: str | None) -> tuple[Output, ...]:
+    """The outputs asked for, each known to be writable. ``read`` are files that are read besides
+    those that ``arguments`` name. Raises UsageError."""
     formats: list[str] = getattr(arguments, "formats", None) or ["text"]
     destinations: list[str] = getattr(arguments, "outputs", [])
     if len(destinations) > len(formats):
@@ -59,17 +66,54 @@ def chosen(arguments: argparse.Namespace) -> tuple[Output, ...]:
             hint="Give --format FORMAT and -o FILE in pairs.",
         )
     destinations = destinations + [STDOUT] * (len(formats) - len(destinations))
-    model = Path(getattr(arguments, "model", ""))
+    check_destinations([*destinations, *_named(arguments, "new_baseline")], arguments, *read)
+    return tuple(map(Output, formats, destinations))
+
+
+def check_destinations(
+    destinations: Iterable[str], arguments: argparse.Namespace, *read: str | None
+) -> None:
+    """Raises UsageError for one that cannot be written, or that would overwrite what is read or
+    what else is written."""
+    targets = (target.partition(",")[0] for target in _named(arguments, "target", "targets"))
+    names = (*_named(arguments, *_INPUTS), *(t for t in targets if t.endswith(".json")), *read)
+    inputs = set(map(_identity, filter(None, names)))
+    taken = set()
     for destination in destinations:
         check_writable(destination)
-        if model.is_file() and Path(destination).resolve() == model.resolve():
-            raise UsageError(f"-o {destination} would overwrite the model.")
-        if destinations.count(destination) > 1:
+        place = _place(destination)
+        if place in inputs and Path(destination).is_file():
+            raise UsageError(
+                f"{destination} would be overwritten, and it is read here.",
+                hint="Write to another file.",
+            )
+        if place in taken:
             where = "Standard output" if destination == STDOUT else destination
             raise UsageError(
-                f"{where} can take one format only.", hint="Give each --format its own -o FILE."
+                f"{where} can take one output only.", hint="Give each --format its own -o FILE."
             )
-    return tuple(map(Output, formats, destinations))
+        taken.add(place)
+
+
+def _named(arguments: argparse.Namespace, *options: str) -> Iterator[str]:
+    for option in options:
+        value = getattr(arguments, option, ())
+        yield from map(str, value if isinstance(value, list | tuple) else (value,))
+
+
+def _place(destination: str) -> object:
+    if destination == STDOUT:
+        return STDOUT
+    return _identity(destination) or os.path.realpath(destination)
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    """The same for all names of one file: links, or in another case where that makes no other."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def emit(
@@ -79,12 +123,16 @@ def emit(
 ) -> None:
     for output in outputs:
         style = stdout_style() if output.destination == STDOUT else Style(_WIDTH)
-        write(formats[output.format](document, style), output.destination)
+        text = formats[output.format](document, style)
+        if output == Output("text", STDOUT):
+            show(text)
+        else:
+            write(text, output.destination)
 
 
 def terminal_width() -> int | None:
     """The columns of the terminal that standard output is; None where it is no terminal."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return None
     return min(max(shutil.get_terminal_size((_WIDTH, 24)).columns, _NARROW), _WIDE)
 

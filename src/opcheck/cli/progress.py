@@ -12,7 +12,7 @@ from opcheck.formats.escape import printable
 @contextmanager
 def shown() -> Iterator[Callable[[str], None]]:
     """Gives a function to call with the name of each stage."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield _silent
         return
     from rich.console import Console  # only a terminal pays for it

@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from opcheck.cli import nearest, progress
+from opcheck.cli import nearest, outputs, progress
 from opcheck.cli.parser import Parser, Subparsers
 from opcheck.errors import ExtractError
 from opcheck.formats.escape import printable
-from opcheck.formats.output import STDOUT, check_writable, write
+from opcheck.formats.output import STDOUT, write
 
 NAME = "registry"
 _EXTRACT_NEEDS = ("lief", "unicorn")
@@ -86,7 +86,7 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    check_writable(arguments.output)
+    outputs.check_destinations([arguments.output], arguments)
     actions = {"export": _export, "extract": _extract, "capture": _capture}
     return actions[arguments.action](arguments)
 

@@ -37,17 +37,21 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    wanted = outputs.chosen(arguments)
     options = checking.load(arguments)
     from opcheck import pipeline
     from opcheck.report import SCHEMA_VERSION, Tool
     from opcheck.report.scan import Scan, Scanned, find
 
-    paths = find(arguments.paths, getattr(arguments, "exclude", ()))
+    found = find(arguments.paths, getattr(arguments, "exclude", ()))
+    wanted = outputs.chosen(arguments, options.baseline, *found)
     models: list[Scanned] = []
     with progress.shown() as stage:
-        for number, path in enumerate(paths, 1):
-            show = partial(_show, stage, f"{number}/{len(paths)} {path}")
+        for number, (path, unread) in enumerate(found.items(), 1):
+            show = partial(_show, stage, f"{number}/{len(found)} {path}")
+            if unread is not None:
+                why = f"{path} cannot be searched: {unread.strerror}."
+                models.append(Scanned(_text(path), None, _text(why)))
+                continue
             try:
                 models.append(Scanned(path, pipeline.check(path, (), options, show), None))
             except UsageError:  # it would be the same for every model

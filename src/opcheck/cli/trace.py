@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from opcheck.cli import progress
 from opcheck.cli.parser import Subparsers
 from opcheck.errors import UsageError
 from opcheck.formats.escape import printable
-from opcheck.formats.output import STDOUT, write
+from opcheck.formats.output import show, write
 from opcheck.formats.style import Style
 from opcheck.interrupts import temporary_folder, uninterrupted
 
@@ -64,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
             )
         write(FORMATS["json"](report, Style(100)), str(partial / REPORT))
     for result in report.results:
-        write(verdict_sentence(result) + "\n", STDOUT)
+        show(verdict_sentence(result) + "\n")
         if result.trace.error:
-            write(f"  The step stopped: {printable(result.trace.error)}\n", STDOUT)
+            show(f"  The step stopped: {printable(result.trace.error)}\n")
     where = printable(shlex.quote(str(folder)))
-    write(f"tensorboard --logdir {where}    # pip install 'opcheck[profile]'\n", STDOUT)
+    show(f"tensorboard --logdir {where}    # pip install 'opcheck[profile]'\n")
     return 0 if all(result.trace.executed for result in report.results) else 2
 
 
@@ -79,17 +79,24 @@ def _made_whole(folder: Path) -> Iterator[Path]:
     Raises:
         UsageError: ``folder`` is there already, or cannot be made.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already.", hint="Name a new folder with -o.")
-    try:
-        parent = folder.resolve().parent
-        with temporary_folder(f".{folder.name}.", parent) as partial:
+    with ExitStack() as stack:
+        with _writing(folder):
+            if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+                raise UsageError(f"{folder} is there already.", hint="Name a new folder with -o.")
+            parent = folder.resolve().parent
+            partial = stack.enter_context(temporary_folder(f".{folder.name}.", parent))
             whole = partial / "log"
             whole.mkdir()
-            yield whole
-            with uninterrupted():
-                if folder.exists():
-                    folder.rmdir()
-                whole.rename(folder)
+        yield whole
+        with _writing(folder), uninterrupted():
+            if folder.exists():
+                folder.rmdir()
+            whole.rename(folder)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error

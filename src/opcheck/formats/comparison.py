@@ -25,7 +25,11 @@ def render(document: Comparison, style: Style) -> str:
         names = printable(", ".join(document.unmatched))
         text = f"Not compared, on one side only or not analysed: {names}."
         blocks.append(paragraph(text, width=style.width))
-    blocks.append([_conclusion(document, style)])
+    if document.incomplete:
+        blocks.append(["The new side does not tell:"])
+        for gap in document.incomplete:
+            blocks[-1] += paragraph(printable(gap), width=style.width, first="  ")
+    blocks.append(list(_conclusion(document, style)))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
@@ -98,14 +102,17 @@ def _finding(finding: Finding, style: Style) -> list[str]:
     return paragraph(text, width=style.width, first=f"  {finding.severity:<8}{finding.code}  ")
 
 
-def _conclusion(document: Comparison, style: Style) -> str:
+def _conclusion(document: Comparison, style: Style) -> Iterator[str]:
     worse = _weight(document, "worse", [f for step in document.steps for f in step.introduced])
     better = _weight(document, "better", [f for step in document.steps for f in step.mended])
     if worse:
         rest = f"; better in {better}" if better else ""
-        return style.paint(f"WORSE in {worse}{rest}.", "red")
-    text = f"Better in {better}; nothing is worse." if better else "No worse than before."
-    return style.paint(text, "green")
+        yield style.paint(f"WORSE in {worse}{rest}.", "red")
+    elif not document.incomplete:
+        text = f"Better in {better}; nothing is worse." if better else "No worse than before."
+        yield style.paint(text, "green")
+    if document.incomplete:
+        yield style.paint("INCOMPLETE: what the new side does not tell may be worse.", "red")
 
 
 def _weight(document: Comparison, direction: str, findings: list[Finding]) -> str:

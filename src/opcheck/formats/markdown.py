@@ -218,12 +218,14 @@ def _code(name: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Text in which nothing is markup, a link, a mention or a reference to an issue.
+    """Text in which nothing is markup, a link, a mention or a reference to an issue; a line that
+    begins with it begins no heading, list or code block.
 
     GitHub looks for mentions and references after the escapes are gone, so an invisible word joiner
     keeps them apart.
     """
-    text = re.sub(r"[\\`*_\[\]<>|~&!$]|:(?=//|\w+@)", r"\\\g<0>", _short(text))
+    text = re.sub(r"[\\`*_\[\]<>|~&!$]|:(?=//|\w+@)", r"\\\g<0>", _short(text).lstrip())
+    text = re.sub(r"^(?=[#+=-])|^\d+(?=[.)](\s|$))", r"\g<0>\\", text)
     return re.sub(r"[@#](?=\w)|\bGH-(?=\d)|\bwww(?=\.)", "\\g<0>\u2060", text)
 
 

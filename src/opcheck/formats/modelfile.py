@@ -32,7 +32,7 @@ def headline(model: Model) -> str:
     elif model.format != "factory":
         parts.append("no Keras version in it")
     if model.sha256:
-        parts.append(f"sha256 {model.sha256[:12]}")
+        parts.append(f"sha256 {printable(model.sha256[:12])}")
     kinds = Counter(layer.kind for layer in model.layers)
     notable = ", ".join(f"{n} {kind}" for kind, n in kinds.items() if kind not in _ORDINARY)
     parts.append(count(len(model.layers), "layer") + (f" ({notable})" if notable else ""))

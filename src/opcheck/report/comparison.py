@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from opcheck.errors import UsageError
+from opcheck.errors import CannotCheckError, UsageError
 from opcheck.placement.types import Verdict
 from opcheck.report.types import Op, Report, Result, Summary
 from opcheck.rules import Finding
@@ -59,12 +59,14 @@ class StepComparison(msgspec.Struct, frozen=True):
 
 class Comparison(msgspec.Struct, frozen=True):
     """What ``opcheck diff`` reports. ``unmatched`` are the results that one side lacks, or that it
-    could not analyse."""
+    could not analyse. ``incomplete`` says what the old side has and the new one does not tell: it
+    may be worse."""
 
     old_model: str
     new_model: str
     steps: tuple[StepComparison, ...]
     unmatched: tuple[str, ...]
+    incomplete: tuple[str, ...] = ()
 
     @property
     def worse(self) -> bool:
@@ -86,13 +88,20 @@ def compare(
 
     ``source`` and ``target`` name the targets to compare where they differ; without them a single
     target that only one side has is compared with the single one that only the other has.
-    Raises UsageError when a named target is in neither, or nothing can be compared.
+
+    Raises:
+        UsageError: a named target is in neither, or they have no target in common.
+        CannotCheckError: no step was analysed on both sides.
     """
     pairs = _target_pairs(_targets(old), _targets(new), source, target)
     steps: list[StepComparison] = []
     unmatched: list[str] = []
+    incomplete: list[str] = []
     for before, after in pairs:
         left, right = _by_step(old, before), _by_step(new, after)
+        there = {r.step: r for r in new.results if r.target == after}
+        for step, result in left.items():
+            incomplete += (f"{step} on {after}: {gap}" for gap in _gaps(result, there.get(step)))
         both = [step for step in left if step in right]
         steps += (_compare(left[step], right[step]) for step in both)
         unmatched += (f"old: {step} on {before}" for step in left if step not in both)
@@ -101,13 +110,30 @@ def compare(
     if source is None and target is None:
         unmatched += (f"old: {label}" for label in _targets(old) if label not in paired[0])
         unmatched += (f"new: {label}" for label in _targets(new) if label not in paired[1])
-    if not steps:
+        lost = (label for label in _targets(old) if label not in paired[0])
+        incomplete += (f"{label}: there is no result." for label in lost if _by_step(old, label))
+    if not pairs:
         raise UsageError(
-            "The reports have no step and target in common.",
+            "The reports have no target in common.",
             hint=f"Old: {', '.join(_targets(old))}; new: {', '.join(_targets(new))}. "
             "Name two with --from TARGET --to TARGET.",
         )
-    return Comparison(old.model.path, new.model.path, tuple(steps), tuple(unmatched))
+    if not steps:
+        raise CannotCheckError(
+            "No step was analysed on both sides.", hint=" ".join(incomplete) or None
+        )
+    return Comparison(
+        old.model.path, new.model.path, tuple(steps), tuple(unmatched), tuple(incomplete)
+    )
+
+
+def _gaps(old: Result, new: Result | None) -> Sequence[str]:
+    """What the new side does not tell of a step that was analysed."""
+    if new is None:
+        return ("there is no result.",)
+    if not new.ops:
+        return new.incomplete or ("it was not analysed.",)
+    return [gap for gap in new.incomplete if gap not in old.incomplete]
 
 
 def _targets(report: Report) -> tuple[str, ...]:

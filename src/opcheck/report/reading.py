@@ -12,6 +12,7 @@ from opcheck.errors import CannotCheckError
 from opcheck.report.types import SCHEMA_VERSION, Report
 
 _CODE = re.compile(r"[\w.+-]*")
+_DIGEST = re.compile("[0-9a-f]*")
 
 
 class _Head(msgspec.Struct):
@@ -40,7 +41,7 @@ def read(path: Path) -> Report:
         )
     try:
         report = decoded(path, Report)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CannotCheckError(f"{path} is damaged: {error}.") from error
     if not _words_are_ours(report):
         raise CannotCheckError(f"{path} was not written by opcheck.")
@@ -66,4 +67,8 @@ def _words_are_ours(report: Report) -> bool:
     ]
     texts += [text for r in results for text in (r.target, r.description, r.kernels)]
     texts += [finding.fix for finding in findings if finding.fix is not None]
-    return all(_CODE.fullmatch(code) for code in codes) and all(map(str.isprintable, texts))
+    return (
+        _DIGEST.fullmatch(report.model.sha256) is not None
+        and all(_CODE.fullmatch(code) for code in codes)
+        and all(map(str.isprintable, texts))
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -65,6 +66,25 @@ def test_what_is_not_given_shadows_no_configuration(
     assert checked[0][1].fail_on == "never"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the current folder cannot be removed")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("m.h5", 3), ("m.h5 --no-config", 2), ("merge r.json", 3), ("report r.json -o x", 3)],
+)
+def test_a_folder_that_is_gone(words: str, code: int, opcheck: Opcheck, tmp_path: Path) -> None:
+    tmp_path.rmdir()
+    ran = opcheck(*words.split())
+    assert ran[0] == code
+    assert "mistake" not in ran[2]
+
+
+def test_merge_without_the_folders_settings(opcheck: Opcheck, tmp_path: Path) -> None:
+    canonical = Path(__file__).parents[2] / "snapshots" / "canonical.json"
+    (tmp_path / "opcheck.toml").write_text("fail-on = 'hardly'\n", "utf-8")
+    assert opcheck("merge", str(canonical))[0] == 3
+    assert opcheck("merge", str(canonical), "--no-config")[0] == 2
+
+
 @pytest.mark.usefixtures("checked")
 def test_a_baseline_is_written_and_then_holds(opcheck: Opcheck, tmp_path: Path) -> None:
     code, out, _ = opcheck("m.h5", "--write-baseline", "accepted.json")
@@ -104,10 +124,10 @@ def test_formats_and_outputs_go_in_pairs(opcheck: Opcheck, tmp_path: Path, repor
         (("x.h5", "--batch-size", "two"), "invalid int value: 'two'"),
         (("x.h5", "--batch-size", "0"), "batch-size: expected a whole number of at least 1"),
         (("x.h5", "-f", "yaml"), "invalid choice: 'yaml'"),
-        (("x.h5", "-f", "json", "-f", "text"), "Standard output can take one format only."),
+        (("x.h5", "-f", "json", "-f", "text"), "Standard output can take one output only."),
         (("x.h5", "-o", "a", "-o", "b"), "-o is given 2 times for 1 format."),
-        (("x.h5", "-o", "missing/r.txt"), "there is no folder missing"),
-        (("x.h5", "--write-baseline", "missing/b.json"), "there is no folder missing"),
+        (("x.h5", "-o", "missing/r.txt"), "there is no folder /"),
+        (("x.h5", "--write-baseline", "missing/b.json"), "there is no folder /"),
         (("x.h5", "--write-baseline", "a", "--baseline", "b"), "not allowed with argument"),
         (("x.h5", "-o", "."), "is a folder"),
         (("explain", "OPC999"), "There is no rule OPC999."),
@@ -124,13 +144,43 @@ def test_wrong_usage(
     assert checked == []
 
 
-def test_the_model_is_not_overwritten(
-    opcheck: Opcheck, checked: list[tuple], tmp_path: Path
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.h5 -o ./model.h5",
+        "model.h5 -o link.h5",
+        "model.h5 --write-baseline model.h5",
+        "model.h5 --baseline b.json -f html -o b.json",
+        "model.h5 -o configured.json",
+        "model.h5 --input-file x.npz -o x.npz",
+        "model.h5 -t t.json,tensorflow=2.18 -o t.json",
+        "model.h5 -f html -f sarif -o x -o ./x",
+        "model.h5 -f html -o x --write-baseline ./x",
+        "model.h5 --write-baseline -",
+        "inspect model.h5 -o model.h5",
+        "graph model.h5 -o model.h5",
+        "graph r.json -o r.json",
+        "fix model.h5 -t metal -o model.h5",
+        "scan . -o model.h5",
+        "report r.json -f html -o r.json",
+        "merge r.json b.json -f markdown -o b.json",
+        "diff old.json r.json -o r.json",
+        "diff r.json old.json -o r.json",
+        "registry extract x.npz -o x.npz",
+    ],
+)
+def test_nothing_is_overwritten_that_is_read_or_written(
+    words: str, opcheck: Opcheck, checked: list[tuple], tmp_path: Path
 ) -> None:
-    (tmp_path / "model.h5").write_bytes(b"weights")
-    code, _, err = opcheck("model.h5", "-o", "./model.h5")
-    assert (code, checked) == (3, [])
-    assert "would overwrite the model" in err
+    files = ["model.h5", "r.json", "b.json", "configured.json", "x.npz", "t.json", "opcheck.toml"]
+    for name in files:
+        (tmp_path / name).write_text("baseline = 'configured.json'", "utf-8")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "model.h5")
+    code, out, err = opcheck(*words.split())
+    assert (code, out, checked) == (3, "", [])
+    assert re.search(r"would be overwritten|can take one output only", err)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*files, "link.h5"])
+    assert {(tmp_path / name).stat().st_size for name in files} == {28}
 
 
 def test_an_error_is_one_line_and_its_exit_code(
@@ -191,6 +241,20 @@ def test_report_renders_again(opcheck: Opcheck, tmp_path: Path, report: Report) 
     (tmp_path / "r.json").write_text(FORMATS["json"](report, Style()), "utf-8")
     assert opcheck("report", "r.json") == (0, FORMATS["text"](report, Style()), "")
     assert opcheck("report", "r.json", "-f", "json").out == FORMATS["json"](report, Style())
+
+
+@pytest.mark.parametrize(("format_", "encoding"), [("json", "utf-8"), ("text", "cp1252")])
+def test_documents_are_utf8_and_words_are_the_terminals(format_: str, encoding: str) -> None:
+    canonical = Path(__file__).parents[2] / "snapshots" / f"canonical.{format_}"
+    words = ("report", str(canonical.with_suffix(".json")), "-f", format_)
+    done = subprocess.run(
+        [sys.executable, "-m", "opcheck", *words],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+    )
+    written = canonical.read_text(encoding="utf-8").encode(encoding)
+    assert done.stdout.replace(b"\r\n", b"\n") == written
 
 
 def test_report_of_what_is_no_report(opcheck: Opcheck, tmp_path: Path) -> None:

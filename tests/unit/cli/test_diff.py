@@ -44,12 +44,37 @@ def test_two_targets_of_one_report(
     words: tuple[str, ...], opcheck: Opcheck, tmp_path: Path
 ) -> None:
     shutil.copy(CANONICAL, tmp_path / "report.json")
-    code, out, _ = opcheck("diff", *words)
+    code, out, _ = opcheck("diff", *words, "--step", "inference")
     assert code == 0
     assert "inference on metal@1.2.0 -> directml@0.4.0" in out
-    code, out, _ = opcheck("diff", *words, "--fail-on-worse")
+    code, out, _ = opcheck("diff", *words, "--step", "inference", "--fail-on-worse")
     assert code == 1
     assert "WORSE in " in out
+    code, out, _ = opcheck("diff", *words, "--fail-on-worse")  # without DirectML's training step
+    assert code == 2
+    assert "  training on directml@0.4.0: ValueError: no gradient for block/gate\n" in out
+    assert "WORSE in " in out
+    assert "INCOMPLETE: " in out
+
+
+def test_what_the_new_side_lacks_is_no_pass(
+    opcheck: Opcheck, report: Report, tmp_path: Path
+) -> None:
+    gone = msgspec.structs.replace(report.results[1], ops=(), incomplete=("It ran for hours.",))
+    results = (report.results[0], gone, *report.results[2:])
+    new = msgspec.structs.replace(report, results=results)
+    (tmp_path / "new.json").write_bytes(msgspec.json.encode(new))
+    code, out, _ = opcheck("diff", "old.json", "new.json")
+    assert code == 2
+    assert "  training on metal@1.2.0: It ran for hours.\n" in out
+    assert "No worse" not in out
+    assert opcheck("diff", "old.json", "new.json", "--step", "inference")[0] == 0
+    code, _, err = opcheck("diff", "old.json", "new.json", "--step", "training")
+    assert code == 2
+    assert "No step was analysed on both sides." in err
+    code, out, _ = opcheck("diff", "new.json", "old.json")
+    assert code == 0
+    assert "new: training on metal@1.2.0" in out
 
 
 def test_the_order_is_the_one_that_is_named(opcheck: Opcheck) -> None:
@@ -65,6 +90,23 @@ def test_a_model_is_checked_on_both_targets_at_once(opcheck: Opcheck, checked: l
     ((spec, options),) = checked
     assert (spec, options.targets) == ("m.h5", ("metal@1.2.0", "directml@0.4.0"))
     assert (options.step, options.batch_size) == ("inference", 4)
+
+
+@pytest.mark.parametrize("name", ["metal@1.2", "own.json,macos=13"])
+def test_the_only_target_of_a_check_may_be_named_as_one_likes(
+    name: str, opcheck: Opcheck, clean_report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opcheck.pipeline.check", lambda *_, **__: clean_report)
+    assert opcheck("diff", "a.h5", "b.h5", "-t", name)[0] == 0
+
+
+def test_settings_are_read_unless_they_are_not(
+    opcheck: Opcheck, checked: list[tuple], tmp_path: Path
+) -> None:
+    (tmp_path / "opcheck.toml").write_text("custom-objects = ['theirs']\n", "utf-8")
+    for words in ((), ("--no-config",)):
+        opcheck("diff", "a.h5", "old.json", *words)
+    assert [options.custom_objects for _, options in checked] == [("theirs",), ()]
 
 
 def test_two_models_on_one_target(opcheck: Opcheck, checked: list[tuple]) -> None:
@@ -99,8 +141,10 @@ def test_two_systems_of_one_version(
     [
         (("old.json",), "There is one side only to compare. Give OLD and NEW, or two targets"),
         (("m.h5", "-t", "metal"), "There is one side only to compare."),
+        (("old.json", "--from", "metal"), "There is one side only to compare."),
         (("old.json", "-t", "a", "-t", "b", "-t", "c"), "-t is given 3 times."),
         (("old.json", "new.json", "-t", "a", "--to", "b"), "--from and --to do not go with -t."),
+        (("old.json", "-t", "plaidml", "-t", "metal"), "The old report has no target plaidml."),
         (("old.json", "new.json", "-t", "plaidml"), "The old report has no target plaidml."),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,8 +41,8 @@ def test_folders_are_searched(tree: Path) -> None:
 
 def test_what_is_named_is_taken_as_it_is(tree: Path) -> None:
     named = [str(tree / "notes.txt"), str(tree / "deep" / "saved"), str(tree / "none.h5")]
-    assert find(named) == named
-    assert find([named[0], named[0]]) == named[:1]
+    assert list(find(named)) == named
+    assert list(find([named[0], named[0]])) == named[:1]
 
 
 def test_patterns_leave_out(tree: Path) -> None:
@@ -52,6 +53,30 @@ def test_patterns_leave_out(tree: Path) -> None:
 def test_a_folder_that_links_to_itself_ends(tree: Path) -> None:
     (tree / "deep" / "again").symlink_to(tree)
     assert len(find([str(tree)])) == 5
+
+
+@pytest.fixture
+def forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may look into models/deep, root neither."""
+    stat, scandir = Path.stat, os.scandir
+
+    def guarded(what: Callable, path: object, **more: object) -> object:
+        if str(path).startswith(str(Path("models", "deep"))):
+            raise PermissionError(13, "Permission denied", str(path))
+        return what(path, **more)
+
+    monkeypatch.setattr(Path, "stat", lambda path, **more: guarded(stat, path, **more))
+    monkeypatch.setattr(os, "scandir", lambda path: guarded(scandir, path))
+
+
+@pytest.mark.usefixtures("judged", "tree", "forbidden")
+def test_a_folder_that_cannot_be_read_is_no_pass(opcheck: Opcheck) -> None:
+    patterns = [f"--exclude={pattern}" for pattern in ("*.pb", "*.weights.h5")]
+    code, out, _ = opcheck("scan", "models", *patterns)
+    assert code == 2
+    assert f"{Path('models', 'deep')} cannot be searched: Permission denied." in out
+    assert "2 models: 1 passed, 1 INCOMPLETE." in out
+    assert opcheck("scan", "models", *patterns, "--exclude=deep")[0] == 0
 
 
 @pytest.fixture

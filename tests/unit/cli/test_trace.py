@@ -54,10 +54,12 @@ def test_what_is_there_is_kept(check: list[dict[str, object]], tmp_path: Path) -
 def test_nothing_is_left_of_a_failure(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And it is none of the folder's."""
+
     def checked(*_: object, log_folder: Path, **__: object) -> Report:
         (log_folder / "half").mkdir()
         raise error
 
     monkeypatch.setattr("opcheck.pipeline.check", checked)
-    assert run(["trace", "m.h5", "-o", str(tmp_path / "trace")]) in (2, 3)
+    assert run(["trace", "m.h5", "-o", str(tmp_path / "trace")]) == 2
     assert list(tmp_path.iterdir()) == []

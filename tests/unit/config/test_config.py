@@ -198,3 +198,8 @@ def test_without_a_file(tmp_path: Path) -> None:
     write(tmp_path, "[tool.opcheck]\ncustom-objects = ['theirs']\n")
     assert load({}, start=tmp_path, environment={}).custom_objects == ("theirs",)
     assert load({}, start=None, environment={"OPCHECK_STEP": "training"}).custom_objects == ()
+
+
+def test_a_folder_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"opcheck.toml cannot be read: .*--no-config"):
+        load({}, start=tmp_path / ("x" * 300), environment={})

@@ -84,7 +84,7 @@ def test_hostile_settings_are_an_error(
 
 
 REPORT = Path(__file__).parents[2] / "snapshots" / "canonical.json"
-OWN = ("tool.version", "environment.tensorflow", "environment.machine")
+OWN = ("tool.version", "model.sha256", "environment.tensorflow", "environment.machine")
 
 
 @pytest.mark.parametrize("field", [*OWN, "findings.code", "findings.fix", "hazards.code", "target"])
@@ -95,6 +95,7 @@ def test_a_report_in_other_words(
     report = json.loads(REPORT.read_text(encoding="utf-8"))
     places = {
         "tool.version": (report["tool"], "version"),
+        "model.sha256": (report["model"], "sha256"),
         "environment.tensorflow": (report["environment"], "tensorflow"),
         "environment.machine": (report["environment"], "machine"),
         "findings.code": (report["results"][0]["findings"][0], "code"),

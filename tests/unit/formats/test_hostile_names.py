@@ -87,6 +87,21 @@ def test_a_hostile_name_is_inert(format_: str, name: str, renamed: Callable[[str
     CHECKS[format_](render(renamed(name), Style()), render(renamed("n"), Style()))
 
 
+BLOCKS = ("# x", "- x", "+ x", "* x", "> x", "1. x", "2) x", "    x", "===", "---", "```", "| x |")
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_name_that_starts_a_line_starts_no_block(
+    name: str, renamed: Callable[[str], Report]
+) -> None:
+    report = renamed(name)
+    here = msgspec.structs.replace(report.environment, notes=("A note.", name))
+    text = FORMATS["markdown"](msgspec.structs.replace(report, environment=here), Style())
+    plain = msgspec.structs.replace(here, notes=("A note.", "n"))
+    other = msgspec.structs.replace(renamed("n"), environment=plain)
+    check_markdown(text, FORMATS["markdown"](other, Style()))
+
+
 def check_text(text: str, plain: str) -> None:
     assert all(char.isprintable() for char in text.replace("\n", ""))
     assert text.count("What to do") == plain.count("What to do")

@@ -56,13 +56,22 @@ def test_a_device_is_written_to(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_check_writable(tmp_path: Path) -> None:
-    output.check_writable("-")
-    output.check_writable(str(tmp_path / "new.json"))
+def test_check_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("-", os.devnull, str(tmp_path / "new.json")):
+        output.check_writable(name)
     with pytest.raises(UsageError, match="is a folder"):
         output.check_writable(str(tmp_path))
     with pytest.raises(UsageError, match="no folder"):
         output.check_writable(str(tmp_path / "missing" / "new.json"))
+    (tmp_path / "link.json").symlink_to(tmp_path / "missing" / "new.json")
+    with pytest.raises(UsageError, match=r"no folder .*missing"):
+        output.check_writable(str(tmp_path / "link.json"))
+    with pytest.raises(UsageError, match=r"x cannot be written: .*long"):
+        output.check_writable(str(tmp_path / ("x" * 300)))
+    monkeypatch.setattr(os, "access", lambda place, _: Path(place) != tmp_path)
+    output.check_writable(os.devnull)
+    with pytest.raises(UsageError, match="permission denied"):
+        output.check_writable(str(tmp_path / "new.json"))
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
@@ -76,3 +85,26 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert process.wait(30) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
+
+
+WRITES = "from opcheck import cli\ncli.main(['explain', 'OPC101'])"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (">&-", "opcheck: Standard output is closed.\n"),
+        (">/dev/full", "opcheck: Standard output cannot be written: No space left on device.\n"),
+        (">/dev/full 2>&-", ""),
+        (">&- 2>/dev/full", ""),
+    ],
+)
+def test_output_that_goes_nowhere_is_an_error(where: str, says: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {where}', sys.executable, WRITES],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, says)

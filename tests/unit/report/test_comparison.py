@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opcheck.errors import UsageError
+from opcheck.errors import CannotCheckError, UsageError
 from opcheck.report import Op, Report
 from opcheck.report.comparison import compare
 
@@ -25,7 +25,7 @@ def test_a_report_is_no_worse_than_itself(report: Report) -> None:
     comparison = compare(report, report)
     assert not comparison.worse
     assert [step.changes for step in comparison.steps] == [()] * 3
-    assert comparison.unmatched == ()  # the fourth was analysed on neither side
+    assert comparison.unmatched == comparison.incomplete == ()  # the fourth: on neither side
 
 
 def test_a_step_that_one_side_could_not_analyse_is_not_better(report: Report) -> None:
@@ -33,6 +33,29 @@ def test_a_step_that_one_side_could_not_analyse_is_not_better(report: Report) ->
     comparison = compare(report, msgspec.structs.replace(report, results=results))
     assert comparison.unmatched == ("old: training on metal@1.2.0", "old: directml@0.4.0")
     assert [step.step for step in comparison.steps] == ["inference"]
+    assert comparison.incomplete == (
+        "training on metal@1.2.0: it was not analysed.",
+        "directml@0.4.0: there is no result.",
+    )
+
+
+def test_a_gap_that_the_old_side_does_not_have(report: Report) -> None:
+    gap = "The layer td/custom was not analysed."
+    results = (msgspec.structs.replace(report.results[0], incomplete=(gap,)), *report.results[1:])
+    other = msgspec.structs.replace(report, results=results)
+    assert compare(report, other).incomplete == (f"inference on metal@1.2.0: {gap}",)
+    assert compare(other, other).incomplete == compare(other, report).incomplete == ()
+
+
+def test_no_step_on_both_sides(report: Report) -> None:
+    inference, training = (only_step(report, step) for step in ("inference", "training"))
+    with pytest.raises(CannotCheckError, match=r"No step .* training on metal@1.2.0: there is no"):
+        compare(training, inference)
+
+
+def only_step(report: Report, step: str) -> Report:
+    results = tuple(result for result in report.results if result.step == step)
+    return msgspec.structs.replace(report, results=results)
 
 
 def test_better_and_worse_are_each_others_mirror(report: Report) -> None:
@@ -98,7 +121,7 @@ def test_what_only_one_side_has_is_named(report: Report) -> None:
 
 
 def test_nothing_in_common(report: Report) -> None:
-    with pytest.raises(UsageError, match="no step and target in common"):
+    with pytest.raises(UsageError, match="no target in common"):
         compare(report, msgspec.structs.replace(report, results=()))
 
 

@@ -111,6 +111,7 @@ def test_read_gives_the_report_back(report: Report, tmp_path: Path) -> None:
         ("\x00\xff", "is not an opcheck report"),
         ('{"schema_version": "2.0"}', "has report schema 2.0; this opcheck reads 1.0"),
         ('{"schema_version": "1.0"}', "is damaged"),
+        ('{"schema_version": "1.0", "tool": {"name": "\xd7"}}', "is damaged"),
     ],
 )
 def test_what_is_no_report(text: str, message: str, tmp_path: Path) -> None:
