@@ -15,7 +15,7 @@ import msgspec
 from opcheck.errors import CannotCheckError, UsageError
 from opcheck.placement.types import Verdict
 from opcheck.report.types import Op, Report, Result, Summary
-from opcheck.rules import Finding
+from opcheck.rules import WORST_FIRST, Finding
 from opcheck.worker.protocol import Step
 
 _BEST_FIRST: tuple[Verdict, ...] = ("accelerator", "host-pinned", "cpu", "unknown", "fails")
@@ -42,8 +42,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class StepComparison(msgspec.Struct, frozen=True):
-    """One step on the old and on the new side. ``introduced`` and ``mended`` are findings that only
-    the new or only the old side has. ``match_reasons`` say where a side's target is not what was
+    """One step on the old and on the new side. ``introduced`` are findings that the old
+    side lacks or has milder, ``mended`` those that the new one does. ``match_reasons`` say where a side's target is not what was
     asked for."""
 
     step: Step
@@ -164,9 +164,7 @@ def _target_pairs(
 
 
 def _compare(old: Result, new: Result) -> StepComparison:
-    known = _key(old, new)
-    was = {known(finding) for finding in old.findings}
-    now = {known(finding) for finding in new.findings}
+    key = _key(old, new)
     return StepComparison(
         step=new.step,
         old=old.target,
@@ -174,10 +172,24 @@ def _compare(old: Result, new: Result) -> StepComparison:
         old_summary=old.summary,
         new_summary=new.summary,
         changes=tuple(_changes(old.ops, new.ops)),
-        introduced=tuple(f for f in new.findings if known(f) not in was),
-        mended=tuple(f for f in old.findings if known(f) not in now),
+        introduced=tuple(_graver(new.findings, old.findings, key)),
+        mended=tuple(_graver(old.findings, new.findings, key)),
         match_reasons=tuple(dict.fromkeys(filter(None, (old.match_reason, new.match_reason)))),
     )
+
+
+def _graver(
+    findings: Sequence[Finding], others: Sequence[Finding], key: Callable[[Finding], Hashable]
+) -> Iterator[Finding]:
+    """Those that the other side lacks or has milder only: severity follows cost, which may grow."""
+    there: dict[Hashable, int] = {}
+    for finding in others:
+        there[key(finding)] = min(_rank(finding), there.get(key(finding), len(WORST_FIRST)))
+    yield from (f for f in findings if _rank(f) < there.get(key(f), len(WORST_FIRST)))
+
+
+def _rank(finding: Finding) -> int:
+    return WORST_FIRST.index(finding.severity)
 
 
 def _key(old: Result, new: Result) -> Callable[[Finding], Hashable]:

@@ -58,6 +58,24 @@ def only_step(report: Report, step: str) -> Report:
     return msgspec.structs.replace(report, results=results)
 
 
+def test_a_finding_that_weighs_more_is_worse(report: Report) -> None:
+    """The op is where it was and does more: its finding is the same, and an error now."""
+    (result, *rest) = report.results
+    finding = msgspec.structs.replace(result.findings[0], fingerprint="f")
+
+    def with_severities(*severities: str) -> Report:
+        found = tuple(msgspec.structs.replace(finding, severity=s) for s in severities)
+        one = msgspec.structs.replace(result, findings=found)
+        return msgspec.structs.replace(report, results=(one, *rest))
+
+    mild, grave = with_severities("note", "warning"), with_severities("error", "note")
+    worse, better = compare(mild, grave), compare(grave, mild)
+    assert [f.severity for f in worse.steps[0].introduced] == ["error"]
+    assert worse.steps[0].mended == better.steps[0].introduced == ()
+    assert [f.severity for f in better.steps[0].mended] == ["error"]
+    assert (worse.worse, better.worse) == (True, False)
+
+
 def test_better_and_worse_are_each_others_mirror(report: Report) -> None:
     better = changed(report, 0, Einsum="accelerator")
     up, down = compare(report, better), compare(better, report)
