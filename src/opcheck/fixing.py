@@ -66,7 +66,7 @@ def fix(
         )
         reply = worker.fix(request, timeout=options.timeout, progress=progress)
         after = pipeline.check(str(new), (target.spec,), checking, progress)
-        if _trouble_left(after) > _trouble_left(before):
+        if _trouble_left(after) >= _trouble_left(before) and not _of_the_model(reply):
             raise CannotFixError(
                 f"Rewritten, the model would do no better on {target.label}.",
                 hint="Nothing was written. Please report it with the model's config.",
@@ -86,11 +86,20 @@ def _refuse_weights(source: ModelSource) -> None:
             )
 
 
-def _trouble_left(report: Report) -> tuple[int, int]:
-    """How many ops fail, and how many leave the accelerator and matter: fewer of the first is
-    better, however many there are of the others."""
+def _trouble_left(report: Report) -> tuple[int, int, int]:
+    """How many ops fail, how many leave the accelerator and matter, and how many leave it at all:
+    fewer of the first is better, however many there are of the others."""
     summaries = [result.summary for result in report.results]
-    return sum(s.fails for s in summaries), sum(s.matter for s in summaries)
+    return (
+        sum(s.fails for s in summaries),
+        sum(s.matter for s in summaries),
+        sum(s.leave for s in summaries),
+    )
+
+
+def _of_the_model(reply: FixReply) -> bool:
+    """Whether the model itself was changed, which helps even where no op moves."""
+    return any(change.path == "" for change in reply.changed)
 
 
 def _trouble(report: Report) -> tuple[tuple[str, str], ...]:

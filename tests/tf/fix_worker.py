@@ -1,7 +1,8 @@
 """Every rewrite on a small model: ``python fix_worker.py TARGET FOLDER`` prints JSON.
 
-For each case: what was rewritten, how far the numbers are apart, and the op types that matter off
-the accelerator before and after, in both steps, by opcheck's own prediction.
+For each case: what was rewritten, how far the numbers are apart, how each file is trained, and the
+op types that matter off the accelerator before and after, in both steps, by opcheck's own
+prediction.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import model_kinds
 import tensorflow as tf
 
 from opcheck.errors import OpcheckError
@@ -22,7 +24,7 @@ from opcheck.rules.severity import is_small
 from opcheck.targets import resolve
 from opcheck.worker.accelerated import pretended_gpu, variables_there
 from opcheck.worker.build import build
-from opcheck.worker.fix import fixed
+from opcheck.worker.fix import _compare, fixed
 from opcheck.worker.keras_api import available
 from opcheck.worker.keras_steps import inference_step, training_step
 from opcheck.worker.protocol import FixRequest, WorkerRequest
@@ -50,9 +52,15 @@ def dense(activation: str) -> Any:
     return model((5,), layers.Dense(8, activation=activation))
 
 
+def own_step() -> Any:
+    inputs = keras.Input(VOLUME)
+    return model_kinds.FunctionalOwnStep(inputs, layers.Conv3D(4, 3)(inputs))
+
+
 VOLUME = (6, 7, 8, 3)
 CASES: dict[str, Callable[[], Any]] = {
-    "attention-by-matmul": attention,
+    "attention-by-matmul": lambda: attention(kernel_regularizer="l2", bias_constraint="non_neg"),
+    "attention-by-matmul frozen": lambda: attention(trainable=False),
     "attention-by-matmul cross": lambda: keras.Model(
         [a := keras.Input((6, 8)), b := keras.Input((9, 4))],
         layers.MultiHeadAttention(3, 5, value_dim=2)(layers.Dense(8)(a), layers.Dense(4)(b)),
@@ -60,18 +68,24 @@ CASES: dict[str, Callable[[], Any]] = {
     "einsum-dense-by-dense": lambda: model(
         (5, 6, 8),
         layers.Dense(8),
-        layers.EinsumDense("abcd,def->abcef", (5, None, 3, 4), bias_axes="ef"),
+        layers.EinsumDense(
+            "abcd,def->abcef", (5, None, 3, 4), bias_axes="ef", kernel_regularizer="l1"
+        ),
     ),
     "einsum-dense-by-dense back": lambda: model(
         (5, 6, 3, 4),
         layers.Dense(4),
-        layers.EinsumDense("abcde,def->abcf", (5, None, 5), bias_axes="f"),
+        layers.EinsumDense("abcde,def->abcf", (5, None, 5), bias_axes="f", trainable=False),
     ),
     "grouped-convolution-apart": lambda: model(
-        (8, 8, 4), layers.Dense(4), layers.Conv2D(6, 3, groups=2, padding="same", strides=2)
+        (8, 8, 4),
+        layers.Dense(4),
+        layers.Conv2D(6, 3, groups=2, padding="same", strides=2, kernel_regularizer="l2"),
     ),
     "recurrent-by-cell": lambda: model(
-        (6, 4), layers.LSTM(5, return_sequences=True), layers.GRU(3)
+        (6, 4),
+        layers.LSTM(5, return_sequences=True, recurrent_regularizer="l2"),
+        layers.GRU(3, trainable=False),
     ),
     "recurrent-by-cell both ways": lambda: model(
         (6, 4), layers.Bidirectional(layers.LSTM(5, return_sequences=True)), layers.Dense(2)
@@ -83,9 +97,11 @@ CASES: dict[str, Callable[[], Any]] = {
     "selu-by-primitives": lambda: dense("selu"),
     "softplus-by-primitives": lambda: dense("softplus"),
     "softsign-by-primitives": lambda: dense("softsign"),
-    "conv-3d-by-2d": lambda: model(VOLUME, layers.Conv3D(4, 3, strides=2, padding="same")),
+    "conv-3d-by-2d": lambda: model(
+        VOLUME, layers.Conv3D(4, 3, strides=2, padding="same", kernel_regularizer="l2")
+    ),
     "conv-3d-by-2d activation": lambda: model(
-        VOLUME, layers.Conv3D(4, (3, 2, 1), activation="elu")
+        VOLUME, layers.Dense(3), layers.Conv3D(4, (3, 2, 1), activation="elu", trainable=False)
     ),
     "pooling-3d-by-2d": lambda: model(VOLUME, layers.Dense(3), layers.MaxPooling3D((2, 3, 2))),
     "pooling-3d-by-2d same": lambda: model(
@@ -95,10 +111,12 @@ CASES: dict[str, Callable[[], Any]] = {
         (4, 5, 3), layers.Dense(3), layers.Resizing(8, 15, interpolation="nearest")
     ),
     "time-distributed-dense": lambda: model(
-        (6, 4), layers.Dense(4), layers.TimeDistributed(layers.Dense(3))
+        (6, 4), layers.Dense(4), layers.TimeDistributed(layers.Dense(3, trainable=False))
     ),
     "recurrent-fused": lambda: model(
-        (6, 4), layers.RNN(layers.LSTMCell(5), return_sequences=True), layers.RNN(layers.GRUCell(3))
+        (6, 4),
+        layers.RNN(layers.LSTMCell(5, kernel_regularizer="l2"), return_sequences=True),
+        layers.RNN(layers.GRUCell(3), trainable=False),
     ),
     "recurrent-fused unrolled": lambda: model((6, 4), layers.Dense(4), layers.LSTM(5, unroll=True)),
     "float32": lambda: model(
@@ -114,6 +132,13 @@ CASES: dict[str, Callable[[], Any]] = {
     "float32 and more": lambda: model(
         (5,), layers.Dense(6, activation="elu", dtype="float64"), dtype="float64"
     ),
+    "a constraint on a shape": lambda: model(
+        VOLUME, layers.Conv3D(4, 3, kernel_constraint=keras.constraints.MaxNorm(2))
+    ),
+    "a regularizer of the output": lambda: model(
+        VOLUME, layers.Conv3D(4, 3, activity_regularizer="l2")
+    ),
+    "a step of its own": own_step,
     "nothing to do": lambda: model((5,), layers.Dense(8, activation="relu")),
 }
 if THREE:
@@ -128,6 +153,8 @@ def randomized(built: Any) -> Any:
     """No weight is where its initializer puts it: biases are zero there."""
     for n, variable in enumerate(built.weights):
         numbers = tf.random.stateless_normal(variable.shape, (n, 7), stddev=0.5)
+        if "variance" in variable.name:
+            numbers = tf.abs(numbers)
         variable.assign(tf.cast(numbers, variable.dtype))
     return built
 
@@ -149,6 +176,30 @@ def off(path: Path, target: Any) -> set[tuple[str, str]]:
     return found
 
 
+def unproven() -> list[str]:
+    """What is said of models with the same outputs that are trained otherwise."""
+    dense = layers.Dense(4)
+    pairs = (
+        (model((4,), dense, dense), model((4,), layers.Dense(4), layers.Dense(4))),
+        (model((4,), layers.Dense(4)), model((4,), layers.Dense(4, trainable=False))),
+        (model((4,), layers.Dense(4)), model((4,), layers.Dense(4, bias_regularizer="l2"))),
+    )
+    said = []
+    for old, new in pairs:
+        try:
+            _compare(randomized(old), randomized(new), [])
+        except OpcheckError as error:
+            said.append(str(error))
+    return said
+
+
+def training(path: Path) -> tuple[int, float]:
+    """How many numbers are trained, and what regularizers add to the loss."""
+    loaded = keras.models.load_model(path, compile=False)
+    trained = sum(tf.size(weight).numpy() for weight in loaded.trainable_weights)
+    return int(trained), float(sum(loaded.losses))
+
+
 def main(target_name: str, folder: Path) -> None:
     target = resolve(target_name)
     ending = ".keras" if THREE else ".h5"
@@ -158,7 +209,10 @@ def main(target_name: str, folder: Path) -> None:
         randomized(make()).save(path)
         before = off(path, target)
         request = FixRequest(
-            WorkerRequest(read(str(path)), ()), target.spec, tuple(before), str(new)
+            WorkerRequest(read(str(path)), (), custom_objects=("model_kinds",)),
+            target.spec,
+            tuple(before),
+            str(new),
         )
         result: dict[str, Any] = {"before": sorted(op for _, op in before)}
         try:
@@ -170,10 +224,11 @@ def main(target_name: str, folder: Path) -> None:
                 "rewrites": [change.rewrite for change in reply.changed],
                 "left": [left.why for left in reply.left],
                 "relative": reply.relative,
+                "training": [training(path), training(new)],
                 "after": sorted(op for _, op in off(new, target)),
             }
         results[name] = result
-    print(json.dumps(results))
+    print(json.dumps({"cases": results, "unproven": unproven()}))
 
 
 if __name__ == "__main__":

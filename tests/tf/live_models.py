@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import opcheck
 
 try:
@@ -31,8 +33,9 @@ def compiled() -> keras.Model:
     inputs = keras.Input((8,))
     x = layers.Dropout(0.1)(inner(inputs))
     model = keras.Model(inputs, layers.Dense(1)(x))
+    rate = keras.optimizers.schedules.CosineDecay(np.float64(0.01), np.int64(100))
     model.compile(
-        keras.optimizers.SGD(0.1, momentum=0.9), loss=keras.losses.Huber(), metrics=["mae"]
+        keras.optimizers.SGD(rate, momentum=0.9), loss=keras.losses.Huber(), metrics=["mae"]
     )
     return model
 

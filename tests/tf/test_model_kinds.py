@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from opcheck.errors import BuildError, UsageError
@@ -17,7 +18,7 @@ from opcheck.loading import read
 from opcheck.worker.answer import answer
 from opcheck.worker.protocol import InputSpec, Step, TracedStep, WorkerReply, WorkerRequest
 
-from .conftest import BATCH, TENSORFLOW
+from .conftest import BATCH, KERAS, TENSORFLOW
 
 HERE = Path(__file__).parent
 INPUTS = {
@@ -26,6 +27,11 @@ INPUTS = {
     "called+said": ("features=7,3",),
     "called+wrong": ("features=7,4",),
     "called+unknown": ("images=2,3",),
+    "called+typed": ("features=7,3:int32",),
+}
+FILES = {
+    "called+floats": {"features": np.zeros((7, 3))},
+    "called+integers": {"features": np.zeros((7, 3), "int32")},
 }
 KINDS = (
     "never_called",
@@ -47,19 +53,22 @@ def reply(tmp_path_factory: pytest.TempPathFactory) -> Reply:
     Raises what a check would.
     """
     root = tmp_path_factory.mktemp("kinds")
-    for name in (*KINDS, *INPUTS):
+    for name in (*KINDS, *INPUTS, *FILES):
         folder = root / name
         folder.mkdir()
+        if name in FILES:
+            np.savez(folder / "values.npz", **FILES[name])
         request = WorkerRequest(
             read(f"model_kinds:{name.partition('+')[0]}"),
             ("inference", "training"),
             inputs=tuple(map(InputSpec.parse, INPUTS.get(name, ()))),
+            input_file=str(folder / "values.npz") if name in FILES else None,
             search_path=(str(HERE),),
         )
         (folder / "request.json").write_bytes(msgspec.json.encode(request))
     with (root / "output").open("wb") as output:
         subprocess.run(
-            [sys.executable, str(BATCH), *(str(root / name) for name in (*KINDS, *INPUTS))],
+            [sys.executable, str(BATCH), *(str(root / name) for name in (*KINDS, *INPUTS, *FILES))],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
             stdout=output,
             stderr=output,
@@ -113,6 +122,31 @@ def test_what_is_said_of_a_called_model_must_fit_it(reply: Reply) -> None:
     with pytest.raises(UsageError, match="no input 'images'") as raised:
         reply("called+unknown")
     assert "features ?,3:float32" in str(raised.value.hint)
+
+
+@pytest.mark.skipif(KERAS[0] < 3, reason="Keras 2 keeps the dtypes of what a model is called with")
+@pytest.mark.parametrize(
+    ("name", "dtype", "unsaid"),
+    [
+        ("called", "float32", ("features=2,3",)),
+        ("called+said", "float32", ("features=7,3",)),
+        ("called+typed", "int32", ()),
+        ("called+floats", "float32", ()),
+        ("called+integers", "int32", ()),
+        ("called_with_a_dictionary", "float32", ("left=2,3", "right=2,3")),
+        ("never_called+said", "float32", ("features=2,3",)),
+        ("never_called+two", "float32", ("left=2,3",)),
+    ],
+)
+def test_a_dtype_that_nobody_says_leaves_a_gap(
+    name: str, dtype: str, unsaid: tuple[str, ...], reply: Reply
+) -> None:
+    for each in reply(name).steps:
+        assert each.graph is not None
+        given = [node for node in each.graph.main.nodes if node.op == "Placeholder"]
+        assert given[0].outputs[0].dtype == dtype
+        for text, note in zip(unsaid, each.graph.notes, strict=True):
+            assert f"--input {text}:float32, or :int32." in note
 
 
 def test_what_a_trace_changes_is_said(reply: Reply) -> None:
@@ -175,7 +209,7 @@ def test_a_signature_can_be_chosen(by_signature: Callable[[str | None], WorkerRe
     assert "Elu" in ops(step(predict, "inference"))
     assert "StringLength" in ops(step(parse, "inference"))
     assert "EluGrad" in ops(step(predict, "training"))
-    assert step(parse, "training").graph is None  # it has no variables
+    assert [each.graph is None for each in parse.steps] == [False, True]  # it has no variables
 
 
 def test_a_signature_that_is_not_there(by_signature: Callable[[str | None], WorkerReply]) -> None:

@@ -26,13 +26,14 @@ _CPU_SLACK = 60  # seconds beyond what every processor can do within the timeout
 class Limits(msgspec.Struct, frozen=True):
     """``memory`` is in bytes (of data, TensorFlow's own comes on top), ``seconds`` wall-clock.
 
-    ``parent`` is the process without which this one must end.
+    ``parent`` is the process without which this one must end. ``file`` is how large a file may get.
     """
 
     parent: int
     memory: int
     seconds: float
     network: bool = False
+    file: int = LARGEST_FILE
 
     def apply(self) -> None:
         """Bind this process. Call it before any thread is started."""
@@ -68,7 +69,7 @@ def _limit(limits: Limits) -> None:
     wanted = {
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": int(limits.seconds * processors) + _CPU_SLACK,
-        "RLIMIT_FSIZE": LARGEST_FILE,
+        "RLIMIT_FSIZE": limits.file,
         "RLIMIT_NOFILE": _MOST_FILES,
         "RLIMIT_NPROC": _MOST_PROCESSES,
     }

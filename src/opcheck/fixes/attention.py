@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod, sqrt
 from typing import Any
 
-from opcheck.fixes.rewrite import CannotRewriteError, Rewrite, Toolkit, only_tensor
+from opcheck.fixes.rewrite import CannotRewriteError, Rewrite, Toolkit, only_tensor, trained_alike
 
 
 class AttentionByMatMul(Rewrite):
@@ -61,6 +61,7 @@ def _taken_apart(layer: Any, keras: Toolkit, args: Any, kwargs: Any) -> Any:
             use_bias=config["use_bias"],
             name=f"{layer.name}_{role}",
             dtype=config["dtype"],
+            **{**trained_alike(old), "trainable": layer.trainable},
         )
         result = dense(tensor)
         dense.set_weights(
@@ -84,6 +85,7 @@ def _taken_apart(layer: Any, keras: Toolkit, args: Any, kwargs: Any) -> Any:
         use_bias=config["use_bias"],
         name=f"{layer.name}_output",
         dtype=config["dtype"],
+        **{**trained_alike(layer._output_dense), "trainable": layer.trainable},
     )
     result = output(joined)
     output.set_weights([weights[0].reshape(-1, weights[0].shape[-1]), *weights[1:]])
@@ -139,6 +141,7 @@ class EinsumDenseByDense(Rewrite):
             use_bias=len(weights) > 1,
             name=layer.name,
             dtype=config["dtype"],
+            **trained_alike(layer),
         )
         x = dense(x)
         dense.set_weights(

@@ -12,6 +12,7 @@ from opcheck.fixes.rewrite import (
     copied,
     only_tensor,
     static_shape,
+    trained_alike,
 )
 from opcheck.targets import Target
 
@@ -50,9 +51,11 @@ class UngroupedConvolution(Rewrite):
         config = layer.get_config()
         groups = config["groups"]
         wide, filters = int(x.shape[-1]) // groups, config["filters"] // groups
+        alike = trained_alike(layer)
         parts = []
         for n in range(groups):
-            part = copied(layer, groups=1, filters=filters, name=f"{layer.name}_group{n}")
+            name = f"{layer.name}_group{n}"
+            part = copied(layer, groups=1, filters=filters, name=name, **alike)
             parts.append(part(_channels(x, n * wide, (n + 1) * wide)))
             part.set_weights([w[..., n * filters : (n + 1) * filters] for w in layer.get_weights()])
         return keras.layers.Concatenate(axis=-1, name=layer.name)(parts)
@@ -143,6 +146,7 @@ class Conv3DBy2D(Rewrite):
             use_bias=config["use_bias"],
             name=layer.name,
             dtype=config["dtype"],
+            **trained_alike(layer),
         )
         flat = plane(flat)
         weights = layer.get_weights()

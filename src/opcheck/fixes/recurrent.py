@@ -67,6 +67,7 @@ class UnfusedRecurrent(Rewrite):
                 merge_mode=layer.merge_mode,
                 backward_layer=_by_cell(layer.backward_layer, keras),
                 name=layer.name,
+                trainable=layer.trainable,
             )
         else:
             new = _by_cell(layer, keras)
@@ -81,7 +82,9 @@ def _by_cell(layer: Any, keras: Toolkit) -> Any:
     known = cell(1).get_config().keys()
     of_cell = {key: value for key, value in config.items() if key in known and key != "name"}
     of_loop = {key: config[key] for key in _OF_THE_LOOP if key in config}
-    return keras.layers.RNN(cell(**of_cell), dtype=config["dtype"], **of_loop)
+    return keras.layers.RNN(
+        cell(**of_cell), dtype=config["dtype"], trainable=layer.trainable, **of_loop
+    )
 
 
 class FusedRecurrent(Rewrite):
@@ -118,7 +121,10 @@ class FusedRecurrent(Rewrite):
             kind = getattr(keras.layers, type(layer.cell).__name__.removesuffix("Cell"))
             of_loop = {key: config[key] for key in _OF_THE_LOOP if key in config}
             known = {key: v for key, v in cell.items() if key not in ("name", "dtype")}
-            new = kind(**{**known, **of_loop, "unroll": False}, dtype=config["dtype"])
+            # Keras 3 trains what is inside of a layer that is itself not trainable.
+            trained = layer.cell.trainable and (layer.trainable or keras.major >= 3)
+            changed = {"unroll": False, "trainable": trained}
+            new = kind(**{**known, **of_loop, **changed}, dtype=config["dtype"])
         output = new(*args, **kwargs)
         new.set_weights(layer.get_weights())
         return output

@@ -68,9 +68,31 @@ class CannotRewriteError(Exception):
     """This layer, or this call of it, is not one the rewrite knows; the message says why."""
 
 
+_ELEMENTWISE = frozenset({"L1", "L1L2", "L2", "NonNeg"})
+"""Regularizers and constraints of Keras that see numbers only, not where they stand."""
+
+
 def copied(layer: Any, **changes: Any) -> Any:
     """A fresh layer of the same class and config but for ``changes``."""
     return type(layer).from_config({**layer.get_config(), **changes})
+
+
+def trained_alike(layer: Any) -> dict[str, Any]:
+    """Arguments for a layer whose kernel and bias are trained as those of ``layer``, of which they
+    are another shape or a part.
+
+    Raises:
+        CannotRewriteError: a regularizer or a constraint for which the shape may count.
+    """
+    found = {"trainable": layer.trainable}
+    for weight in ("kernel", "bias"):
+        found[f"{weight}_initializer"] = getattr(layer, f"{weight}_initializer")
+        for key in (f"{weight}_regularizer", f"{weight}_constraint"):
+            found[key] = getattr(layer, key)
+            kind = type(found[key]).__name__
+            if found[key] is not None and kind not in _ELEMENTWISE:
+                raise CannotRewriteError(f"its {key} {kind} may depend on the weight's shape")
+    return found
 
 
 def only_tensor(args: Any, kwargs: Any) -> Any:

@@ -96,10 +96,15 @@ def _training(model: Any) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         return None, ()
     try:
         config = _compile_config(model)
-        return json.loads(msgspec.json.encode(config, enc_hook=str)), ()
+        return json.loads(msgspec.json.encode(config, enc_hook=_plain)), ()
     except Exception as error:  # a loss that is a closure, a schedule without get_config, ...
         note = f"The loss and optimizer cannot be serialized ({_first_line(error)})."
         return None, (note,)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as Keras saves them; of anything else, what it calls itself."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _compile_config(model: Any) -> Any:

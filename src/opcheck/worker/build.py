@@ -238,8 +238,8 @@ def _signature(model: Any, request: WorkerRequest) -> Signature:
     if signature is None:
         raise BuildError(
             f"{path}: the model has no input shape yet.",
-            hint="Say what it takes, such as --input x=2,32,32,3; or call it once on data (or give "
-            "its first layer an Input) before it is saved or returned.",
+            hint="Say what it takes, such as --input x=2,32,32,3:float32; or call it once on data "
+            "(or give its first layer an Input) before it is saved or returned.",
         )
     return signature
 

@@ -156,7 +156,10 @@ def _limits(request: Request, timeout: float) -> confine.Limits:
     checked = request.check if isinstance(request, FixRequest) else request
     given = checked.memory if isinstance(checked, WorkerRequest) else None
     memory = int(given * confine.GIB) if given else confine.default_memory()
-    return confine.Limits(os.getpid(), memory, timeout, network=_is_own_program(request))
+    # A copy of a model is as large as the model, which is in memory when it is written.
+    file = memory if isinstance(request, FixRequest) else confine.LARGEST_FILE
+    own = _is_own_program(request)
+    return confine.Limits(os.getpid(), memory, timeout, network=own, file=file)
 
 
 def _start(folder: Path, whole_environment: bool) -> subprocess.Popen[bytes]:

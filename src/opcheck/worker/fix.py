@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-4
 """How far outputs may be apart, of the largest of the original's and at all: float32 sums in
 another order. A wrong rewrite is off by orders of magnitude more."""
 
+_UNPROVEN = "Nothing was written. Please report it with the model's config."
 _NARROWED = "It computes in float32 now: to 7 digits, where float64 has 15."
 
 
@@ -96,10 +98,10 @@ def _refuse(built: BuiltModel) -> None:
             hint="Name the module that defines it, --custom-objects package.module, or let Lambda "
             "layers run with --trust.",
         )
-    if not is_functional(built.model):
+    if not is_functional(built.model, built.api):
         raise CannotFixError(
-            f"{type(built.model).__name__} is a model class of its own, with no graph of layers to "
-            "rewrite.",
+            f"{type(built.model).__name__} is a model class of its own, of which a copy would keep "
+            "nothing but the layers.",
             hint="opcheck check says what to change in its code.",
         )
 
@@ -169,6 +171,8 @@ def _replacing(
         try:
             if call.shared:
                 raise CannotRewriteError("it is called more than once")
+            if any(getattr(x, "activity_regularizer", None) for x in layer._flatten_layers()):
+                raise CannotRewriteError("its activity_regularizer would see another output")
             if masks and not rewrite.masked:
                 raise CannotRewriteError("the model uses masks, which would get lost")
             output = rewrite.replace(layer, keras, call.args, call.kwargs)
@@ -183,7 +187,11 @@ def _replacing(
 
 def _compare(old: Any, new: Any, inputs: list[Any]) -> tuple[float, float]:
     """The largest absolute difference of the outputs, and relative to the largest number in the
-    output it is in."""
+    output it is in.
+
+    Raises:
+        CannotFixError: it is too large, or they would be trained otherwise.
+    """
     absolute = relative = 0.0
     for each in inputs:
         pairs = zip(*(tf.nest.flatten(m(each, training=False)) for m in (old, new)), strict=True)
@@ -195,9 +203,28 @@ def _compare(old: Any, new: Any, inputs: list[Any]) -> tuple[float, float]:
                 raise CannotFixError(
                     f"The rewritten model gives other numbers: apart by {apart:.3g}, where the "
                     f"largest is {scale:.3g}.",
-                    hint="Nothing was written. Please report it with the model's config.",
+                    hint=_UNPROVEN,
                 )
+    _compare_training(old, new)
     return absolute, relative
+
+
+def _compare_training(old: Any, new: Any) -> None:
+    """As outputs do not tell: no weights are lost, frozen, thawed, or apart that were one, and
+    regularizers ask the same for them (and what ``_compare`` made of the inputs)."""
+    for which in ("weights", "trainable_weights"):
+        before, after = (sum(prod(w.shape) for w in getattr(m, which)) for m in (old, new))
+        if before != after:
+            raise CannotFixError(
+                f"The rewritten model has {after} numbers in its {which}, not {before}.",
+                hint=_UNPROVEN,
+            )
+    before, after = (float(sum(model.losses)) for model in (old, new))
+    if not abs(before - after) <= RELATIVE * abs(before):
+        raise CannotFixError(
+            f"The rewritten model's regularizers add {after:.6g} to the loss, not {before:.6g}.",
+            hint=_UNPROVEN,
+        )
 
 
 def _apart(before: Any, after: Any) -> tuple[float, float]:

@@ -55,13 +55,23 @@ class Inputs:
         return example(shape, spec.dtype, below)
 
     def specs_said(self) -> dict[str, tf.TensorSpec]:
-        """A spec, with an open batch, of each input of which the whole shape is said."""
-        said = {name: (spec.shape, spec.dtype or "float32") for name, spec in self.specs.items()}
-        said |= {name: (array.shape, array.dtype) for name, array in self.arrays.items()}
+        """A spec, with an open batch, of each input of which the whole shape is said; float32 where
+        no dtype is."""
+        shapes = {name: self._shape(name) for name in (*self.specs, *self.arrays)}
         return {
-            name: tf.TensorSpec([None, *shape[1:]] if shape else [], dtype, name)
-            for name, (shape, dtype) in said.items()
+            name: tf.TensorSpec(
+                [None, *shape[1:]] if shape else [], self.dtype_said(name) or "float32", name
+            )
+            for name, shape in shapes.items()
         }
+
+    def dtype_said(self, name: str) -> tf.DType | None:
+        """The dtype of the input ``name``; Keras makes float32 of every array of floats."""
+        if name in self.arrays:
+            dtype = tf.as_dtype(self.arrays[name].dtype)
+            return tf.float32 if dtype.is_floating else dtype
+        said = self.specs[name].dtype if name in self.specs else None
+        return None if said is None else tf.as_dtype(said)
 
     @property
     def batch(self) -> int:

@@ -37,6 +37,11 @@ class KerasApi:
             classes.append(self.module.Operation)
         return tuple(classes)
 
+    @property
+    def model_classes(self) -> tuple[type, ...]:
+        """Keras' own classes of models, without what other classes make of them."""
+        return self.module.Model, self.module.Sequential, self._functional
+
     def model_from_config(
         self, config: dict[str, Any], custom_objects: dict[str, Any], *, trust: bool
     ) -> Any:

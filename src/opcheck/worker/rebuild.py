@@ -55,9 +55,10 @@ def toolkit(api: KerasApi, call: Callable[[Any, Any], Any]) -> KerasToolkit:
     return KerasToolkit(api.major, api.module.layers, ops, call)
 
 
-def is_functional(model: Any) -> bool:
-    """Whether its graph of layers is known: functional and sequential models."""
-    return _graph(model) is not None
+def is_functional(model: Any, api: KerasApi) -> bool:
+    """Whether its graph of layers is all there is to it: functional and sequential models, but not
+    of a class of the user's own, which may have a step of its own."""
+    return type(model) in api.model_classes and _graph(model) is not None
 
 
 def rebuilt(model: Any, api: KerasApi, replace: Replace, prefix: str = "") -> Any:
@@ -91,7 +92,7 @@ def rebuilt(model: Any, api: KerasApi, replace: Replace, prefix: str = "") -> An
 
 def _inner(layer: Any, api: KerasApi, replace: Replace, path: str) -> Any:
     """The layer itself, or a nested model rebuilt where that changes it."""
-    if not isinstance(layer, api.module.Model) or not is_functional(layer):
+    if not is_functional(layer, api):
         return layer
     changed = False
 

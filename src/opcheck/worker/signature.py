@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,8 @@ class Signature:
 
 def signature_of(model: Any, inputs: Inputs) -> Signature | None:
     """``None`` for a subclassed model that was never called, and of whose ``inputs`` nothing is
-    said. One of which all is said is called once, and so built.
+    said. One of which all is said is called once, and so built. Where nobody says of what dtype its
+    inputs are, they are of float32, which leaves a gap.
 
     Raises:
         Exception: what a subclassed model raises when it is traced.
@@ -42,6 +43,7 @@ def signature_of(model: Any, inputs: Inputs) -> Signature | None:
             tf.nest.map_structure(spec_of, structure_of(model, "outputs")),
             tuple(gap for tensor in flat if (gap := _not_dense(tensor)) is not None),
         )
+    typed = _saved_spec(model) is not None
     specs = _built_for(model)
     names = _names(model, specs)
     if specs is None:
@@ -53,12 +55,30 @@ def signature_of(model: Any, inputs: Inputs) -> Signature | None:
         )
     else:
         fitted = inputs.fitted(names, tf.nest.flatten(specs))
+        if not typed:
+            fitted = [
+                tf.TensorSpec(spec.shape, inputs.dtype_said(name) or spec.dtype)
+                for name, spec in zip(names, fitted, strict=True)
+            ]
         specs = tf.nest.pack_sequence_as(specs, fitted)
     traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(specs)
     outputs = tf.nest.map_structure(
         lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), traced.structured_outputs
     )
-    return Signature(specs, names, outputs)
+    gaps = tuple(
+        _assumed(name, filled(spec.shape, inputs.batch))
+        for name, spec in zip(names, tf.nest.flatten(specs), strict=True)
+        if not typed and inputs.dtype_said(name) is None
+    )
+    return Signature(specs, names, outputs, gaps)
+
+
+def _assumed(name: str, shape: Sequence[int]) -> str:
+    sizes = ",".join(map(str, shape))
+    return (
+        f"The dtype of the input '{name}' is not known; it was traced as float32. Say what it is: "
+        f"--input {name}={sizes}:float32, or :int32."
+    )
 
 
 def _not_dense(tensor: Any) -> str | None:
@@ -74,13 +94,18 @@ def _not_dense(tensor: Any) -> str | None:
 
 def _built_for(model: Any) -> Any:
     """What a subclassed model was called with, the batch left open; Keras 3 keeps no dtypes."""
-    saved = getattr(model, "_saved_model_inputs_spec", None)  # Keras 2
+    saved = _saved_spec(model)
     if saved is not None:
         return tf.nest.map_structure(lambda s: _open(s.shape.as_list(), s.dtype), saved)
     shapes = getattr(model, "_build_shapes_dict", None)  # Keras 3
     if not shapes or len(shapes) > 1:
         return None
     return _of_shapes(next(iter(shapes.values())))
+
+
+def _saved_spec(model: Any) -> Any:
+    """Shapes and dtypes of what a subclassed model of Keras 2 was called with."""
+    return getattr(model, "_saved_model_inputs_spec", None)
 
 
 def _of_shapes(shapes: Any) -> Any:

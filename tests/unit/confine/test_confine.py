@@ -20,15 +20,20 @@ MIB = 2**20
 APPLY = """
 import os, sys
 from opcheck.confine import Limits
-Limits(os.getppid(), {memory}, {seconds}, network={network}).apply()
+Limits(os.getppid(), {memory}, {seconds}, network={network}, file={file}).apply()
 """
 
 
 def bound(
-    code: str, *, memory: int = 100 * MIB, seconds: float = 100, network: bool = False
+    code: str,
+    *,
+    memory: int = 100 * MIB,
+    seconds: float = 100,
+    network: bool = False,
+    file: int = confine.LARGEST_FILE,
 ) -> subprocess.CompletedProcess[str]:
     """Runs ``code`` in a process that has bound itself."""
-    head = APPLY.format(memory=memory, seconds=seconds, network=network)
+    head = APPLY.format(memory=memory, seconds=seconds, network=network, file=file)
     return subprocess.run(
         [sys.executable, "-c", head + code], capture_output=True, text=True, timeout=60, check=False
     )
@@ -57,17 +62,19 @@ def test_processor_time() -> None:
 
 
 @linux
-def test_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [confine.LARGEST_FILE, 3 * confine.GIB])
+def test_files(tmp_path: Path, most: int) -> None:
     code = f"""
 with open({str(tmp_path / "big")!r}, "wb") as file:
-    try: os.truncate(file.fileno(), {confine.LARGEST_FILE} + 1)
+    os.truncate(file.fileno(), {most})
+    try: os.truncate(file.fileno(), {most} + 1)
     except OSError as error: print(error.errno)
 opened = []
 try:
     while True: opened.append(os.open("/dev/null", os.O_RDONLY))
 except OSError as error: print(error.errno, len(opened) <= {limits._MOST_FILES})
 """
-    assert said(code).split("\n") == ["27", "24 True"]  # EFBIG, EMFILE
+    assert said(code, file=most).split("\n") == ["27", "24 True"]  # EFBIG, EMFILE
 
 
 @linux
@@ -130,7 +137,7 @@ def test_without_filters_a_namespace() -> None:
 @linux
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     """Even if that is killed and can clean up nothing."""
-    child = APPLY.format(memory=MIB, seconds=100, network=False)
+    child = APPLY.format(memory=MIB, seconds=100, network=False, file=MIB)
     child += f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     child += "import time; time.sleep(600)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

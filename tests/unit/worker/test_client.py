@@ -22,7 +22,7 @@ from opcheck.errors import (
     WorkerTimeoutError,
 )
 from opcheck.loading import ModelSource
-from opcheck.worker import WorkerReply, WorkerRequest, client
+from opcheck.worker import FixRequest, WorkerReply, WorkerRequest, client
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "mnist_cnn-k2.10.h5"
 REQUEST = WorkerRequest(ModelSource("m.h5", "hdf5", "", None, None, (), ()), ("inference",))
@@ -274,6 +274,16 @@ def test_a_program_of_the_users_own_has_the_whole_environment(
     """)
     source = ModelSource("m:f", "factory", "", None, None, (), ())
     client.run(msgspec.structs.replace(REQUEST, source=source), timeout=20)
+
+
+def test_a_rewritten_model_may_be_as_large_as_what_fits_into_memory(worker) -> None:
+    worker("""
+        assert b'"file":3221225472' in (folder / "limits.json").read_bytes()
+        (folder / "reply.json").write_text(
+            '{"changed": [], "left": [], "absolute": 0, "relative": 0}')
+    """)
+    check = msgspec.structs.replace(REQUEST, memory=3)
+    assert client.fix(FixRequest(check, "metal", (), "fixed.h5"), timeout=20).changed == ()
 
 
 def test_modules_of_the_current_folder_are_not_imported(
