@@ -49,7 +49,10 @@ def _step(step: StepComparison, style: Style) -> Iterator[str]:
         if changes:
             yield style.paint(direction, colour)
             yield from _table(changes, style)
-    for title, findings in (("new or graver findings", step.introduced), ("gone or milder", step.mended)):
+    for title, findings in (
+        ("new or graver findings", step.introduced),
+        ("gone or milder", step.mended),
+    ):
         weighty = [finding for finding in findings if finding.severity != "note"]
         if weighty:
             yield style.paint(title, "bold")

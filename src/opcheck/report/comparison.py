@@ -42,9 +42,9 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class StepComparison(msgspec.Struct, frozen=True):
-    """One step on the old and on the new side. ``introduced`` are findings that the old
-    side lacks or has milder, ``mended`` those that the new one does. ``match_reasons`` say where a side's target is not what was
-    asked for."""
+    """One step on the old and on the new side. ``introduced`` are findings that the old side lacks
+    or has milder, ``mended`` those that the new one does. ``match_reasons`` say where a side's
+    target is not what was asked for."""
 
     step: Step
     old: str
