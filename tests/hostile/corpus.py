@@ -774,6 +774,16 @@ def wiring_twice(path: Path, _: Bait) -> None:
     functional(path, fed("a", ("i", 0)), fed("a", ("i", 0)))
 
 
+@attack("wiring-twice-late.keras")
+def wiring_twice_late(path: Path, _: Bait) -> None:
+    """Whoever looks for the second of each name is busy for minutes."""
+    names = [*map(str, range(90_000)), "89999"]
+    layers = [{"class_name": "Dense", "name": name, "config": {}} for name in names]
+    ends: Config = {"input_layers": [], "output_layers": []}
+    root = {"class_name": "Functional", "config": {"name": "m", "layers": layers, **ends}}
+    _text(path, json.dumps(root).encode())
+
+
 @attack("wiring-own-model.h5")
 def wiring_own_model(path: Path, _: Bait) -> None:
     """Nobody's attack: the calls of a model of one's own class, which Keras 2 counts from 1."""
@@ -862,6 +872,16 @@ def protobuf_functions(path: Path, _: Bait) -> None:
 
     library = field(2, definition(b"f", b"g") + definition(b"g", b"f"))
     path.write_bytes(_node("x", "Placeholder", **_FLOATS) + field(1, calls(b"f")) + library)
+
+
+@attack("protobuf-one-name.pb")
+def protobuf_one_name(path: Path, _: Bait) -> None:
+    """A hundred thousand functions of one name, of which the first one is large."""
+    signature = field(1, field(1, b"f"))
+    large = field(1, signature + field(3, b"") * 900_000)
+    small = field(1, signature + field(3, b""))
+    library = field(2, large + small * 100_000)
+    path.write_bytes(_node("x", "Placeholder", **_FLOATS) + library)
 
 
 if __name__ == "__main__":
