@@ -114,9 +114,11 @@ def nodes(layer: JsonObject) -> list[Json]:
 def producers(node: Json) -> Iterator[_Call]:
     """The calls that a node reads.
 
-    Keras 2 writes ``[layer, call, tensor]`` in nested lists, and the keywords of the call behind
-    it (tf_utils.convert_inner_node_data); Keras 3 tensors that have a ``keras_history``.
+    Keras 2 writes ``[layer, call, tensor]`` in nested lists or dicts, and the keywords of the call
+    behind it (tf_utils.convert_inner_node_data); Keras 3 ``args`` and ``kwargs``, in which tensors
+    have a ``keras_history`` and lists are what they are.
     """
+    keras_3 = isinstance(node, dict) and isinstance(node.get("kwargs"), dict)
     todo = [node]
     for value in todo:  # grows while it is walked
         if isinstance(value, dict):
@@ -124,7 +126,8 @@ def producers(node: Json) -> Iterator[_Call]:
             yield from _call(history)
             todo += value.values() if history is None else ()
         elif isinstance(value, list):
-            yield from _call(value)
+            if not keras_3:
+                yield from _call(value)
             todo += (item for item in value if isinstance(item, (list, dict)))
 
 
