@@ -32,8 +32,10 @@ from opcheck.loading.wiring import counted_from_zero
 OPAQUE = "OpaqueLayer"
 _NOTHING: Mapping[str, shapes.Output] = {}
 _MODELS = frozenset({"Functional", "Model", "Sequential"})
-# Holds an RNN or a cell, and cannot work with a stand-in in its place.
-_NEEDS_REAL_CHILD = frozenset({"RNN", "StackedRNNCells", "ConvLSTM2D", "Bidirectional"})
+# Looks into the RNN, cell or kernel that it holds, and cannot work with a stand-in in its place.
+_NEEDS_REAL_CHILD = frozenset(
+    {"RNN", "StackedRNNCells", "ConvLSTM2D", "Bidirectional", "SpectralNormalization"}
+)
 
 
 class SafeConfig(msgspec.Struct, frozen=True):

@@ -297,6 +297,15 @@ def test_rnn_with_a_custom_cell_is_replaced_as_a_whole() -> None:
     assert {h.code for h in safe.opaque} == {"custom-layer"}
 
 
+def test_a_wrapper_that_normalizes_the_kernel_of_a_custom_layer_is_replaced() -> None:
+    safe = rewrite(functional(layer("SpectralNormalization", "s", layer=layer("Mine", "m"))))
+    assert below(safe)["s"]["class_name"] == "OpaqueLayer"
+    assert codes(safe) == [("custom-layer", "s/m"), ("custom-layer", "s")]
+    assert not rewrite(
+        functional(layer("SpectralNormalization", "s", layer=layer("Dense", "d")))
+    ).hazards
+
+
 def test_sequential_keeps_the_input_shape_of_a_replaced_first_layer() -> None:
     first = layer("Mine", "m", batch_input_shape=[None, 3], dtype="float16")
     root = {"class_name": "Sequential", "config": {"name": "s", "layers": [first]}}
