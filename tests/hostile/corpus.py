@@ -722,6 +722,18 @@ def path_bomb(path: Path, _: Bait) -> None:
     archived(path, keras3("Sequential", {"name": "x" * 2**20, "layers": layers}, "keras"))
 
 
+@attack("path-bomb-savedmodel")
+def path_bomb_savedmodel(path: Path, _: Bait) -> None:
+    """A path of a million names, of which each might be that of the object above."""
+    _savedmodel(path, _meta_graph(_PLAIN))
+    metadata = {"class_name": "pkg>Mine", "config": {"name": "m"}}
+    objects = [
+        field(3, name) + field(4, b"_tf_keras_layer") + field(5, json.dumps(metadata).encode())
+        for name in (b"root", b"root" + b".m" * 1_000_000)
+    ]
+    (path / "keras_metadata.pb").write_bytes(b"".join(field(1, each) for each in objects))
+
+
 @attack("bidirectional-bomb.h5")
 def bidirectional_bomb(path: Path, _: Bait) -> None:
     layer = {"class_name": "LSTM", "config": {"name": "l", "units": 1}}
