@@ -754,6 +754,18 @@ def path_bomb(path: Path, _: Bait) -> None:
     archived(path, keras3("Sequential", {"name": "x" * 2**20, "layers": layers}, "keras"))
 
 
+@attack("path-bomb-savedmodel")
+def path_bomb_savedmodel(path: Path, _: Bait) -> None:
+    """A path of a million names, of which each might be that of the object above."""
+    _savedmodel(path, _meta_graph(_PLAIN))
+    metadata = {"class_name": "pkg>Mine", "config": {"name": "m"}}
+    objects = [
+        field(3, name) + field(4, b"_tf_keras_layer") + field(5, json.dumps(metadata).encode())
+        for name in (b"root", b"root" + b".m" * 1_000_000)
+    ]
+    (path / "keras_metadata.pb").write_bytes(b"".join(field(1, each) for each in objects))
+
+
 @attack("bidirectional-bomb.h5")
 def bidirectional_bomb(path: Path, _: Bait) -> None:
     layer = {"class_name": "LSTM", "config": {"name": "l", "units": 1}}
@@ -804,6 +816,16 @@ def wiring_no_call(path: Path, _: Bait) -> None:
 @attack("wiring-twice.h5")
 def wiring_twice(path: Path, _: Bait) -> None:
     functional(path, fed("a", ("i", 0)), fed("a", ("i", 0)))
+
+
+@attack("wiring-twice-late.keras")
+def wiring_twice_late(path: Path, _: Bait) -> None:
+    """Whoever looks for the second of each name is busy for minutes."""
+    names = [*map(str, range(90_000)), "89999"]
+    layers = [{"class_name": "Dense", "name": name, "config": {}} for name in names]
+    ends: Config = {"input_layers": [], "output_layers": []}
+    root = {"class_name": "Functional", "config": {"name": "m", "layers": layers, **ends}}
+    _text(path, json.dumps(root).encode())
 
 
 @attack("wiring-own-model.h5")
@@ -894,6 +916,16 @@ def protobuf_functions(path: Path, _: Bait) -> None:
 
     library = field(2, definition(b"f", b"g") + definition(b"g", b"f"))
     path.write_bytes(_node("x", "Placeholder", **_FLOATS) + field(1, calls(b"f")) + library)
+
+
+@attack("protobuf-one-name.pb")
+def protobuf_one_name(path: Path, _: Bait) -> None:
+    """A hundred thousand functions of one name, of which the first one is large."""
+    signature = field(1, field(1, b"f"))
+    large = field(1, signature + field(3, b"") * 900_000)
+    small = field(1, signature + field(3, b""))
+    library = field(2, large + small * 100_000)
+    path.write_bytes(_node("x", "Placeholder", **_FLOATS) + library)
 
 
 if __name__ == "__main__":

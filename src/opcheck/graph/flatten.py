@@ -8,9 +8,12 @@ those names without the counters (``/_N``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 
+from opcheck.errors import WorkerError
 from opcheck.graph.attribution import attribute
 from opcheck.graph.frames import BRANCHES, CALLS, LOOPS, Frame, data_inputs
 from opcheck.graph.lowering import lower
@@ -18,6 +21,12 @@ from opcheck.graph.model import ModelGraph
 from opcheck.graph.raw import RawFunction, RawGraph, RawNode
 from opcheck.graph.signature import ArgDef
 from opcheck.graph.types import ARGUMENT, AttrValue, Edge, LayerNode, OpNode, TensorSpec
+
+# In one step, each body as often as it is called: fifty functions, of which each calls the next one
+# twice, are more than any memory holds.
+_MOST = {"ops": 500_000, "edges": 5_000_000}
+_DEEPEST = 200  # calls within calls; a config nests at most 66 models
+_HINT = "Check a part of the model."
 
 
 def flatten(
@@ -27,6 +36,9 @@ def flatten(
 
     ``device_type`` is the accelerator's: among functions that implement one API (Keras 2's LSTM and
     GRU), Grappler calls the one that prefers the device its caller was placed on.
+
+    Raises:
+        WorkerError: the functions call one another deeper, or more often, than can be walked.
     """
     return _Flattener(raw, device_type).graph(name, layers)
 
@@ -49,6 +61,7 @@ class _Flattener:
         self._frames: list[Frame] = []
         self._notes: list[str] = list(raw.notes)
         self._trips: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
 
     def graph(self, name: str, layers: tuple[LayerNode, ...]) -> ModelGraph:
         main = Frame(self._raw.main, "")
@@ -83,6 +96,14 @@ class _Flattener:
 
     def _enter(self, frame: Frame, calling: frozenset[str]) -> None:
         """Add ``frame`` and, below it, one frame for every function body it calls."""
+        if len(calling) > _DEEPEST:
+            raise WorkerError(
+                f"The traced model's functions call one another more than {_DEEPEST} levels deep.",
+                hint=_HINT,
+            )
+        nodes, results = frame.function.nodes, frame.function.results
+        self._count("ops", 1 + len(nodes))
+        self._count("edges", len(results) + sum(len(n.inputs) + len(n.outputs) for n in nodes))
         self._frames.append(frame)
         for node in frame.function.nodes:
             if not node.functions or not frame.argument.get(node.name, -1) < 0:
@@ -94,6 +115,15 @@ class _Flattener:
                     continue
                 frame.callees.setdefault(node.name, []).append(callee)
                 self._enter(callee, calling | {name})
+
+    def _count(self, what: str, more: int) -> None:
+        self._counts[what] += more
+        if self._counts[what] > _MOST[what]:
+            raise WorkerError(
+                f"The traced model has more than {_MOST[what]} {what} in a step, its functions "
+                "counted as often as they are called.",
+                hint=_HINT,
+            )
 
     def _callees(self, frame: Frame, node: RawNode) -> Iterator[Frame]:
         bodies = dict(node.functions)
@@ -203,6 +233,7 @@ class _Flattener:
                 todo += [(*source, back) for source in sources]
             else:
                 found[here, reference] = back
+        self._count("edges", len(seen))
         return found
 
     def _argument_sources(self, frame: Frame, index: int) -> list[tuple[Frame, str]]:
@@ -294,6 +325,7 @@ class _Flattener:
                     yield Edge(before, -1, op_id, -1)
 
     def _control(self, frame: Frame, name: str) -> Iterator[str]:
+        self._count("edges", 1)
         if name not in frame.callees:
             yield f"{frame.prefix}{name}"
             return
@@ -309,16 +341,23 @@ def _names(
     count: int,
 ) -> list[str]:
     """One name a tensor: ``x``, or ``values[0]``, ``values[1]``, ... for a list."""
-    names: list[str] = []
+    names = list(islice(_argument_names(arguments, dtypes, attrs), count + 1))
+    return names if len(names) == count else [f"tensor[{i}]" for i in range(count)]
+
+
+def _argument_names(
+    arguments: Iterable[ArgDef],
+    dtypes: Mapping[str, str | tuple[str, ...]],
+    attrs: Mapping[str, AttrValue],
+) -> Iterator[str]:
+    """As many as the attributes say, which may be any number."""
     for argument in arguments:
         if argument.number_attr:
             length = attrs.get(argument.number_attr)
             size = length if isinstance(length, int) else 0
-            names.extend(f"{argument.name}[{i}]" for i in range(size))
         elif argument.type_list_attr:
-            names.extend(
-                f"{argument.name}[{i}]" for i in range(len(dtypes.get(argument.type_list_attr, ())))
-            )
+            size = len(dtypes.get(argument.type_list_attr, ()))
         else:
-            names.append(argument.name)
-    return names if len(names) == count else [f"tensor[{i}]" for i in range(count)]
+            yield argument.name
+            continue
+        yield from (f"{argument.name}[{i}]" for i in range(size))

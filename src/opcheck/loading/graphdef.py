@@ -26,7 +26,7 @@ _ATTR_LIST, _ATTR_TEXT, _ATTR_FUNC = 1, 2, 10
 _LIST_FUNC = 9
 _FUNC_NAME = 1
 
-_MAX_NODES = 1_000_000
+_MAX_NODES = 1_000_000  # of the graph and its functions, and each function counts as one
 
 
 class Node(NamedTuple):
@@ -38,20 +38,24 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    nodes: tuple[Node, ...]
-    functions: dict[str, tuple[Node, ...]]
+    nodes: list[Node]
+    functions: dict[str, list[Node]]
 
 
 def read_graph(data: memoryview) -> Graph:
     """The nodes of a GraphDef and of its functions. Raises WireError."""
-    functions: dict[str, tuple[Node, ...]] = {}
+    nodes = _nodes(data, _GRAPH_NODE, _MAX_NODES)
+    left = _MAX_NODES - len(nodes)
+    functions: dict[str, list[Node]] = {}
     for library in messages(data, _GRAPH_LIBRARY):
         for function in messages(library, _LIBRARY_FUNCTION):
             name = ""
             for signature in messages(function, _FUNCTION_SIGNATURE):
                 name = _first_text(signature, _SIGNATURE_NAME)
-            functions[name] = functions.get(name, ()) + _nodes(function, _FUNCTION_NODE)
-    return Graph(_nodes(data, _GRAPH_NODE), functions)
+            body = _nodes(function, _FUNCTION_NODE, left - 1)
+            left -= 1 + len(body)
+            functions.setdefault(name, []).extend(body)
+    return Graph(nodes, functions)
 
 
 def looks_like_graph(head: bytes) -> bool:
@@ -139,9 +143,9 @@ def _reachable(
     return seen
 
 
-def _nodes(data: memoryview, number: int) -> tuple[Node, ...]:
-    nodes = tuple(_node(node) for node in islice(messages(data, number), _MAX_NODES + 1))
-    if len(nodes) > _MAX_NODES:
+def _nodes(data: memoryview, number: int, most: int) -> list[Node]:
+    nodes = [_node(node) for node in islice(messages(data, number), max(most, 0) + 1)]
+    if len(nodes) > most:
         raise WireError(f"more than {_MAX_NODES} ops")
     return nodes
 

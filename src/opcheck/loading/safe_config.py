@@ -32,8 +32,10 @@ from opcheck.loading.wiring import counted_from_zero
 OPAQUE = "OpaqueLayer"
 _NOTHING: Mapping[str, shapes.Output] = {}
 _MODELS = frozenset({"Functional", "Model", "Sequential"})
-# Holds an RNN or a cell, and cannot work with a stand-in in its place.
-_NEEDS_REAL_CHILD = frozenset({"RNN", "StackedRNNCells", "ConvLSTM2D", "Bidirectional"})
+# Looks into the RNN, cell or kernel that it holds, and cannot work with a stand-in in its place.
+_NEEDS_REAL_CHILD = frozenset(
+    {"RNN", "StackedRNNCells", "ConvLSTM2D", "Bidirectional", "SpectralNormalization"}
+)
 
 
 class SafeConfig(msgspec.Struct, frozen=True):
@@ -116,14 +118,14 @@ class _Rewriter:
         if objection is None and configs.class_name(root) not in _MODELS:
             objection = None if self._allowed(root) else self._not_a_model(root)
         if objection is not None:
-            if not {"layers", "input_layers", "output_layers"} <= configs.config(root).keys():
+            plain = _plain_model(root)
+            if plain is None:
                 raise RefusedModelError(
                     f"The model {objection.reason}; its layers are made by its own code.",
                     hint="Give that code with --custom-objects, or save the model as a SavedModel.",
                 )
-            # A subclass of Model that was built from inputs and outputs: its graph is all here.
             self._report(self.opaque, None, f"The model {objection.reason}", objection.code)
-            root = _functional(root)
+            root = plain
         return self._keep(root, None)
 
     def _not_a_model(self, root: JsonObject) -> Objection | None:
@@ -342,13 +344,41 @@ class _Rewriter:
         into.append(Hazard(code, path, text + "."))
 
 
-def _functional(root: JsonObject) -> JsonObject:
-    safe: JsonObject = {"class_name": "Functional", "config": root["config"]}
-    if "module" in root or "registered_name" in root:
-        safe["module"] = "keras.models"
-        safe["registered_name"] = None
-        safe["class_name"] = "Model"
-    return safe
+def _plain_model(root: JsonObject) -> JsonObject | None:
+    """The model as one of Keras' own class, where its config has all its layers.
+
+    So it is with a subclass of Model that was built from inputs and outputs, and of Sequential.
+    """
+    inner = configs.config(root)
+    if {"layers", "input_layers", "output_layers"} <= inner.keys():
+        old, new = "Functional", "Model"
+    elif _is_sequential(inner):
+        old, new = "Sequential", "Sequential"
+    else:
+        return None
+    if "module" not in root and "registered_name" not in root:
+        return {"class_name": old, "config": root["config"]}
+    return {
+        "class_name": new,
+        "config": root["config"],
+        "module": "keras.models",
+        "registered_name": None,
+    }
+
+
+def _is_sequential(inner: JsonObject) -> bool:
+    """Whether a config is Sequential's: its layers, and the shape that goes into the first.
+
+    A class of one's own may list layers too, but they need be no chain.
+    """
+    layers = inner.get("layers")
+    if "input_layers" in inner or not isinstance(layers, list):
+        return False
+    objects = [layer for layer in layers if isinstance(layer, dict) and configs.is_object(layer)]
+    if not objects or len(objects) < len(layers):
+        return False
+    keys = {*inner, *configs.config(objects[0])}
+    return not keys.isdisjoint(("build_input_shape", "batch_shape", "batch_input_shape"))
 
 
 def _is_stand_in(value: Json) -> bool:

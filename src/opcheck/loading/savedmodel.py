@@ -151,6 +151,10 @@ def _layer(metadata: JsonObject) -> JsonObject:
 def _from_metadata(data: memoryview, path: str) -> Iterator[KerasObject]:
     for node in messages(data, _METADATA_NODE):
         texts = {field.number: field.text for field in fields(node) if field.payload is not None}
+        if len(texts.get(_METADATA_PATH, "")) > _MAX_PATH:
+            raise UnreadableModelError(
+                f"A path in the Keras metadata of {path} is longer than {_MAX_PATH} characters."
+            )
         saved = _keras_object(
             texts.get(_METADATA_PATH, ""),
             texts.get(_METADATA_IDENTIFIER, ""),

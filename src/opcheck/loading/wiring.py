@@ -6,6 +6,7 @@ that feed one another, or a call that never comes, keep it busy forever.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 
@@ -38,8 +39,9 @@ def counted_from_zero(config: JsonObject, names: Collection[str]) -> JsonObject:
     place here: it would wait forever for the last one.
     """
     keys = ("layers", "input_layers", "output_layers")
-    reads = [read for key in keys for read in _producers(config.get(key))]
-    shifted = {n for n in names if (n, 0) not in reads and any(n == name for name, _ in reads)}
+    reads = {read for key in keys for read in producers(config.get(key))}
+    read = {name for name, _ in reads}
+    shifted = {name for name in names if name in read and (name, 0) not in reads}
     if not shifted:
         return config
     changed = {key: _shifted(config[key], shifted) for key in keys if key in config}
@@ -61,16 +63,15 @@ def _check_model(model: JsonObject) -> None:
     layers = [child.layer for child in configs.children(model) if child.slot == "layers"]
     members = {_key(layer): layer for layer in layers}
     if len(members) < len(layers):
-        names = [_key(layer) for layer in layers]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(map(_key, layers)).most_common(1)
         raise UnreadableModelError(f"Two layers of the model are called {twice[:_LONGEST]}.")
     feeds: dict[_Call, list[_Call]] = {}
     for name, layer in members.items():
-        for index, node in enumerate(_nodes(layer)):
-            feeds[name, index] = reads = list(_producers(node))
+        for index, node in enumerate(nodes(layer)):
+            feeds[name, index] = reads = list(producers(node))
             _check_calls(f"Layer {name[:_LONGEST]}", reads, members)
     for end in ("input_layers", "output_layers"):
-        reads = list(_producers(configs.config(model).get(end)))
+        reads = list(producers(configs.config(model).get(end)))
         _check_calls(f"The model's {end}", reads, members)
     try:
         TopologicalSorter(feeds).prepare()
@@ -88,7 +89,7 @@ def _check_calls(who: str, reads: list[_Call], members: dict[str, JsonObject]) -
                 f"{who} reads {name[:_LONGEST]}, which is no layer of the model."
             )
         layer = members[name]
-        calls = len(_nodes(layer))
+        calls = len(nodes(layer))
         if configs.class_name(layer) == "InputLayer":
             calls = max(calls, 1)
         elif isinstance(configs.config(layer).get("layers"), list):
@@ -105,24 +106,32 @@ def _key(layer: JsonObject) -> str:
     return name if isinstance(name, str) else configs.name(layer)
 
 
-def _nodes(layer: JsonObject) -> list[Json]:
+def nodes(layer: JsonObject) -> list[Json]:
     nodes = layer.get("inbound_nodes")
     return nodes if isinstance(nodes, list) else []
 
 
-def _producers(node: Json) -> Iterator[_Call]:
+def producers(node: Json) -> Iterator[_Call]:
     """The calls that a node reads.
 
-    Keras 2 writes ``[layer, call, tensor]`` in nested lists, and the keywords of the call behind
-    it (tf_utils.convert_inner_node_data); Keras 3 tensors that have a ``keras_history``.
+    Keras 2 writes ``[layer, call, tensor]`` in nested lists or dicts, and the keywords of the call
+    behind it (tf_utils.convert_inner_node_data); Keras 3 ``args`` and ``kwargs``, in which tensors
+    have a ``keras_history`` and lists are what they are.
     """
+    keras_3 = isinstance(node, dict) and isinstance(node.get("kwargs"), dict)
     todo = [node]
     for value in todo:  # grows while it is walked
         if isinstance(value, dict):
             history = value.get("keras_history")
-            todo += value.values() if history is None else [history]
+            yield from _call(history)
+            todo += value.values() if history is None else ()
         elif isinstance(value, list):
-            match value:
-                case [str() as name, call, _] | [str() as name, call, _, _] if name != _CONSTANT:
-                    yield name, call if isinstance(call, (int, str)) else str(call)
+            if not keras_3:
+                yield from _call(value)
             todo += (item for item in value if isinstance(item, (list, dict)))
+
+
+def _call(value: Json) -> Iterator[_Call]:
+    match value:
+        case [str() as name, call, _] | [str() as name, call, _, _] if name != _CONSTANT:
+            yield name, call if isinstance(call, (int, str)) else str(call)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from raw_graphs import function, graph, node
 
+from opcheck.errors import WorkerError
 from opcheck.graph import ARGUMENT, Edge
+from opcheck.graph.flatten import _MOST
+from opcheck.graph.raw import RawFunction
 
 
 def ids(flat) -> dict[str, str]:
@@ -181,6 +185,9 @@ def test_inputs_are_named_as_the_op_names_them() -> None:
         Edge(f"{ARGUMENT}x", 0, "pack", 0),
         Edge(f"{ARGUMENT}x", 0, "pack", 1),
     )
+    endless = node("pack", "Pack", "x:0", "x:0", attrs=(("N", 2**62),))
+    main = function("main", node("x", "Placeholder"), endless, results=("pack:0",))
+    assert [spec.name for spec in graph(main).ops[0].inputs] == ["tensor[0]", "tensor[1]"]
 
 
 def test_what_is_not_walked_is_said() -> None:
@@ -214,6 +221,44 @@ def test_recursion_ends() -> None:
     )
     flat = graph(main, endless)
     assert flat.notes == ("PartitionedCall again recurses; it was not walked.",)
+
+
+def chain(name: str, called: str, calls: int, *, each_read: bool = False) -> RawFunction:
+    """A function that calls another on its own result, so many times."""
+    before = ["a:0", *(f"call{i}:0" for i in range(calls))]
+    nodes = [
+        node(f"call{i}", "PartitionedCall", before[i], functions=(("f", (called,)),))
+        for i in range(calls)
+    ]
+    readers = [node(f"Relu{i}", "Relu", ref) for i, ref in enumerate(before) if each_read]
+    return function(name, node("a", "Placeholder"), *nodes, *readers, results=(before[-1],))
+
+
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        (
+            [chain(f"f{i}", f"f{i + 1}" if i < 14 else "body", 2) for i in range(15)],
+            "more than 2000 ops in a step, its functions counted as often as they are called",
+        ),
+        ([chain(f"f{i}", f"f{i + 1}", 1) for i in range(250)], "more than 200 levels deep"),
+        (
+            [
+                chain("main", "as_it_is", 150, each_read=True),
+                function("as_it_is", node("a", "Placeholder"), results=("a:0",)),
+            ],
+            "more than 10000 edges in a step",
+        ),
+    ],
+    ids=["doubling", "deep", "far"],
+)
+def test_a_small_answer_with_a_large_graph_is_refused(
+    functions: list[RawFunction], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_MOST, "ops", 2000)
+    monkeypatch.setitem(_MOST, "edges", 10_000)
+    with pytest.raises(WorkerError, match=message):
+        graph(*functions, BODY)
 
 
 def test_the_network_has_every_op_and_edge() -> None:

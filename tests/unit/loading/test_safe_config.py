@@ -359,6 +359,15 @@ def test_rnn_with_a_custom_cell_is_replaced_as_a_whole() -> None:
     assert {h.code for h in safe.opaque} == {"custom-layer"}
 
 
+def test_a_wrapper_that_normalizes_the_kernel_of_a_custom_layer_is_replaced() -> None:
+    safe = rewrite(functional(layer("SpectralNormalization", "s", layer=layer("Mine", "m"))))
+    assert below(safe)["s"]["class_name"] == "OpaqueLayer"
+    assert codes(safe) == [("custom-layer", "s/m"), ("custom-layer", "s")]
+    assert not rewrite(
+        functional(layer("SpectralNormalization", "s", layer=layer("Dense", "d")))
+    ).hazards
+
+
 def test_sequential_keeps_the_input_shape_of_a_replaced_first_layer() -> None:
     first = layer("Mine", "m", batch_input_shape=[None, 3], dtype="float16")
     root = {"class_name": "Sequential", "config": {"name": "s", "layers": [first]}}
@@ -461,6 +470,9 @@ def test_root_that_is_no_keras_model() -> None:
     assert "--custom-objects" in str(caught.value.hint)
     allowed = safe_config(json.dumps(subclassed), allow=frozenset({"pkg>Mine"}))
     assert json.loads(allowed.architecture) == subclassed
+    for layers in ([], [64, 32], [layer("Dense", "left"), layer("Dense", "right")]):
+        with pytest.raises(RefusedModelError, match="its layers are made by its own code"):
+            safe_config(json.dumps({"class_name": "Mine", "config": {"layers": layers}}))
     with pytest.raises(RefusedModelError, match="is no model"):
         safe_config(json.dumps(layer("Dense", "d", units=1)))
     with pytest.raises(RefusedModelError, match="loads the SavedModel"):
@@ -469,14 +481,27 @@ def test_root_that_is_no_keras_model() -> None:
         safe_config("{")
 
 
-def test_subclass_made_of_inputs_and_outputs_is_rebuilt_as_functional() -> None:
-    root = {**functional(layer("Dense", "d", units=1)), "class_name": "pkg>Trainer"}
-    safe = rewrite(root)
-    assert json.loads(safe.architecture)["class_name"] == "Functional"
-    assert codes(safe) == [("custom-layer", None)]
+CHAIN = [layer("Dense", "d", batch_input_shape=[None, 4]), layer("Mine", "m")]
+SEQUENTIAL = {"class_name": "Sequential", "config": {"name": "s", "layers": CHAIN}}
+
+
+@pytest.mark.parametrize(
+    ("root", "old", "new"),
+    [
+        (functional(layer("Mine", "m", units=1)), "Functional", "Model"),
+        (SEQUENTIAL, "Sequential", "Sequential"),
+        ({"class_name": "Sequential", "config": CHAIN}, "Sequential", "Sequential"),
+    ],
+)
+def test_subclass_whose_layers_are_all_stored_is_rebuilt(
+    root: dict[str, Any], old: str, new: str
+) -> None:
+    safe = rewrite({**root, "class_name": "pkg>Trainer"})
+    assert json.loads(safe.architecture)["class_name"] == old
+    assert codes(safe) == [("custom-layer", None), ("custom-layer", "m")]
     modern = {**root, "class_name": "Trainer", "module": "mine", "registered_name": "pkg>Trainer"}
     tree = json.loads(rewrite(modern).architecture)
-    assert (tree["module"], tree["class_name"]) == ("keras.models", "Model")
+    assert (tree["module"], tree["class_name"]) == ("keras.models", new)
 
 
 def test_nested_bidirectional_layers_do_not_explode() -> None:

@@ -68,6 +68,13 @@ def test_values_that_look_like_layers() -> None:
     constant = [["_CONSTANT_VALUE", -1, 1, {"y": ["i", 0, 0]}]]
     check_wiring(model(i=[], a=[constant]))
     check_wiring(model(i=[], a=[{"args": [], "kwargs": {"padding": "same"}}]))
+    listed = {"names": ["age", "sex", "zip"], "like": ["i", 7, 0]}
+    node = {**keras3("i"), "kwargs": listed}
+    node["args"] = ["sum", *node["args"], *node["args"]]
+    check_wiring(model(i=[], a=[node]))
+    check_wiring(model(i=[], a=[{"x": ["i", 0, 0, {}]}]))
+    with pytest.raises(UnreadableModelError, match="Layer a reads c"):
+        check_wiring(model(i=[], a=[{"x": ["c", 0, 0, {}]}]))  # by name, in Keras 2
 
 
 def test_calls_are_counted_from_zero() -> None:
