@@ -18,9 +18,10 @@ MACOS = [name for name in PROVEN if "-macos-" in name]
 # Linked against no library of TensorFlow: it holds a copy of the framework, with a registry of its
 # own, for what TensorBoard makes of profiles.
 _APART = {
-    "tensorflow-2.19.1-macos-arm64": (
+    f"tensorflow-{version}-macos-arm64": (
         "tensorflow/python/profiler/internal/_pywrap_profiler_plugin.so",
     )
+    for version in ("2.19.0", "2.19.1")
 }
 LINUX = [name for name in PROVEN if "-linux-" in name or name.startswith("directml-")]
 

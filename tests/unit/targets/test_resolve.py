@@ -133,7 +133,7 @@ SWITCHES = {
         ("metal@1.2.0,macos=10.15", "metal@1.2.0", "not run on macOS 10.15. This is macOS 12."),
         ("metal,arch=riscv64", "metal@1.2.0", "has no riscv64 registry. This is arm64."),
         ("metal@1.2.0,tensorflow=2.5", "metal@1.2.0", "not run beside TensorFlow 2.5. This is "),
-        ("metal@1.2.0,tensorflow=2.18.0", "metal@1.2.0", "2.18.0 beside metal@1.2.0. This is Tens"),
+        ("metal@1.2.0,tensorflow=2.18.7", "metal@1.2.0", "2.18.7 beside metal@1.2.0. This is Tens"),
         ("metal,tensorflow=2.18rc1", "metal@1.2.0", "2.18rc1 beside metal@1.2.0. This is Tens"),
         ("metal,tensorflow=2.18.1.post1", "metal@1.2.0", "2.18.1.post1 beside metal@1.2.0. This"),
         ("metal,tensorflow=2.18.1+x", "metal@1.2.0", "2.18.1+x beside metal@1.2.0. This is Tens"),
@@ -171,9 +171,14 @@ def test_a_target_names_itself(spec: str) -> None:
     assert len(again.registry) == len(target.registry)
 
 
-@pytest.mark.parametrize("version", ["2.18.0", "2.18.9"])
-def test_another_patch_of_a_tensorflow_is_the_nearest(version: str) -> None:
-    assert resolve(f"metal@1.2.0,tensorflow={version}", nearest=True).tensorflow == "2.18.1"
+def test_another_patch_of_a_tensorflow_is_the_nearest() -> None:
+    assert resolve("metal@1.2.0,tensorflow=2.18.9", nearest=True).tensorflow == "2.18.1"
+
+
+@pytest.mark.parametrize("spec", ["metal@1.2.0,tensorflow=2.18.0", "metal@0.5.0,tensorflow=2.9.1"])
+def test_every_patch_of_a_tensorflow_for_macos_is_known(spec: str) -> None:
+    target = resolve(spec)
+    assert (target.match, target.tensorflow) == ("exact", spec.rpartition("=")[2])
 
 
 def test_tensorflow_picks_the_core() -> None:
