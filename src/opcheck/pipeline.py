@@ -213,7 +213,10 @@ def _unseen(ops: graph.ModelGraph, opaque: Mapping[str, str]) -> tuple[str, ...]
 
 
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
-    """What of the training step is opcheck's and not the file's: a custom loss, for one."""
-    if step.step != "training":
-        return ()
-    return tuple(what.message for what in reply.replaced if what.layer is None)
+    """What of the step is opcheck's and not the file's: a custom loss of the training step, and of
+    every step what a model of a class of its own does in a ``call`` that the file does not hold."""
+    return tuple(
+        what.message
+        for what in reply.replaced
+        if what.layer is None and (step.step == "training" or what.code == "custom-layer")
+    )

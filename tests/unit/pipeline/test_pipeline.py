@@ -234,6 +234,16 @@ def test_a_custom_loss_leaves_the_training_step_open(
     assert training.incomplete == ("The loss 'mine' is not part of Keras.",)
 
 
+def test_a_model_of_a_class_of_its_own_leaves_every_step_open(
+    worker: Callable[..., list[WorkerRequest]],
+) -> None:
+    """Its file holds no ``call``, which may be another one."""
+    hazard = Hazard("custom-layer", None, "The model is of the class Mine.")
+    worker(step("Relu"), step("Relu", name="training"), replaced=(hazard,))
+    results = pipeline.check("m.h5", ["metal"]).results
+    assert [result.incomplete for result in results] == [("The model is of the class Mine.",)] * 2
+
+
 def test_evidence_predicted_compares_nothing(
     worker: Callable[..., list[WorkerRequest]],
 ) -> None:
