@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from opcheck.confine import environment
-from opcheck.cost.crossings import crossings
+from opcheck.cost.crossings import Crossing, crossings
 from opcheck.graph import ARGUMENT, ModelGraph, flatten
 from opcheck.graph.lowering import argument_name
 from opcheck.placement import predict_all
@@ -38,6 +38,7 @@ BATCH_SIZE = 2
 DIFFERENT: dict[str, str] = {}
 """Fixtures whose copies differ from TensorFlow's, and why."""
 
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _NO_OPS = ("NoOp", "_Arg", "_Retval", "_DeviceArg", "_DeviceRetval")
 
 
@@ -77,6 +78,7 @@ def _step(theirs: Partitioned, target_name: str) -> StepCopies:
     graph = _all_live(flatten(theirs.graph, name="step", device_type=target.device_type))
     graphs = graph.lowered.graphs[1:] if graph.lowered is not None else ()
     apart = {name for names in graphs for name in names}
+    calls = {node.name for node in theirs.nodes if node.op in _CALLS} if apart else set()
     placed, predicted = place(graph, target), predict_all(graph, target)
 
     def called(node: str) -> str:
@@ -85,11 +87,13 @@ def _step(theirs: Partitioned, target_name: str) -> StepCopies:
         return graph.nodes[node].placed_as or node
 
     ours = Counter(
-        (called(copy.source), copy.output)
+        (source, None if source in calls else copy.output)
         for copy in crossings(graph, predicted.ops, predicted.added)
-        if copy.source not in apart and not apart.issuperset(copy.readers)
+        if (source := _outside(copy, apart, called(copy.source), calls)) is not None
     )
-    real = Counter((sent.source, sent.output) for sent in theirs.sends)
+    real = Counter(
+        (sent.source, None if sent.source in calls else sent.output) for sent in theirs.sends
+    )
     our_nodes = Counter(
         (called(node.id), node.op_type, str(placed[node.id].device))
         for node in graph.nodes.values()
@@ -98,14 +102,26 @@ def _step(theirs: Partitioned, target_name: str) -> StepCopies:
     nodes = Counter(
         (node.name, node.op, node.device.partition(":")[0])
         for node in theirs.nodes
-        if node.op
-        not in (*_NO_OPS, *(("PartitionedCall", "StatefulPartitionedCall") if apart else ()))
+        if node.op not in _NO_OPS and node.name not in calls
     )
     unlike = [f"{name}:{output} is copied" for name, output in real - ours]
     unlike += [f"{name}:{output} is not copied" for name, output in ours - real]
     unlike += [f"{name} ({op}) is on {where}" for name, op, where in nodes - our_nodes]
     unlike += [f"{name} ({op}) is not on {where}" for name, op, where in our_nodes - nodes]
     return StepCopies(nodes.total(), real.total(), len(apart), tuple(unlike))
+
+
+def _outside(copy: Crossing, apart: set[str], name: str, calls: set[str]) -> str | None:
+    """The source of a copy as TensorFlow has it, where a body that is placed on its own is one node
+    with its tensors on the device; ``None`` where such a body makes the copy."""
+    leaves = copy.source in apart
+    enters = apart.issuperset(copy.readers)
+    if leaves and enters:
+        return None
+    if leaves:
+        call = max((c for c in calls if copy.source.startswith(f"{c}/")), key=len)
+        return call if copy.to == "host" else None
+    return None if enters and copy.to == "host" else name
 
 
 def _all_live(graph: ModelGraph) -> ModelGraph:

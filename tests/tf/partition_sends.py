@@ -63,6 +63,7 @@ def partitioned(function: Any, batch: int) -> Partitioned:
     lookups = gathers(concrete.graph) if lookups is None else lookups
     arguments = _arguments(function, inputs, index_bounds(concrete.inputs, lookups))
     context.enable_run_metadata()
+    context.export_run_metadata()  # what a SavedModel ran when it was loaded
     concrete(*arguments)
     metadata = context.export_run_metadata()
     context.disable_run_metadata()
