@@ -215,8 +215,11 @@ def _unseen(ops: graph.ModelGraph, opaque: Mapping[str, str]) -> tuple[str, ...]
 def _replaced(step: TracedStep, reply: WorkerReply) -> tuple[str, ...]:
     """What of the step is opcheck's and not the file's: a custom loss of the training step, and of
     every step what a model of a class of its own does in a ``call`` that the file does not hold."""
+    of_the_model = [what for what in reply.replaced if what.layer is None]
     return tuple(
-        what.message
-        for what in reply.replaced
-        if what.layer is None and (step.step == "training" or what.code == "custom-layer")
+        f"{what.message} Name the module that defines it: --custom-objects package.module."
+        if what.code == "custom-layer"
+        else what.message
+        for what in of_the_model
+        if step.step == "training" or what.code == "custom-layer"
     )

@@ -81,7 +81,7 @@ _ABSENT = (
     [
         ("a constraint on a shape", "its kernel_constraint MaxNorm may depend on the weight's"),
         ("a regularizer of the output", "its activity_regularizer would see another output"),
-        ("a step of its own", "FunctionalOwnStep is a model class of its own"),
+        ("a step of its own", "of the class FunctionalOwnStep: a copy would keep nothing"),
     ],
 )
 def test_what_would_be_trained_otherwise_is_refused(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 from corpus import stored
 
 from opcheck.confine import environment
+
+from .conftest import FIXTURES
 
 OPTIONS = ["-t", "metal@1.2.0", "--step", "inference", "--evidence", "predicted", "-f", "json"]
 # Of the cases of opaque_worker.py: what Keras takes the outputs for, and what they are.
@@ -50,9 +54,40 @@ def test_shapes_and_dtypes() -> None:
     assert found == EXPECTED * len(packages)
 
 
+def test_a_custom_optimizer_does_not_take_the_loss_along(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    with stored(path) as file:
+        mine = {"class_name": "Mine", "config": {"learning_rate": 0.1}}
+        file.attrs["training_config"] = json.dumps({"loss": "mae", "optimizer_config": mine})
+    code, report, _ = _check(str(path), "--step", "training")
+    (result,) = report["results"]  # type: ignore[misc]
+    assert code == 2
+    assert (result["loss"], result["optimizer"]) == ("mean_absolute_error", "Adam")
+    assert result["defaults"] == ["optimizer"]
+    assert [gap for gap in result["incomplete"] if "Mine is not part of Keras" in gap]
+
+
+def test_no_copy_of_a_model_of_a_class_of_its_own(tmp_path: Path) -> None:
+    """Its ``call`` is not in the file: what opcheck would rewrite is another model."""
+    path = tmp_path / "model.h5"
+    shutil.copy(FIXTURES / "cnn3d-k2.10.h5", path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        file.attrs["model_config"] = json.dumps({**config, "class_name": "pkg>Mine"})
+    out = tmp_path / "fixed.h5"
+    done = subprocess.run(
+        [sys.executable, "-m", "opcheck", "fix", str(path), "-t", "metal@1.2.0", "-o", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, out.exists()) == (2, False), done.stdout
+    assert "a copy would keep nothing but the layers" in done.stderr
+
+
 def _check(*words: str) -> tuple[int, dict[str, object], str]:
     done = subprocess.run(
-        [sys.executable, "-m", "opcheck", "check", *words, *OPTIONS],
+        [sys.executable, "-m", "opcheck", "check", *OPTIONS, *words],
         capture_output=True,
         text=True,
         check=False,

@@ -211,7 +211,8 @@ def _assumed(report: Report, style: Style) -> list[str]:
         named = (f"{what} {chosen.get(what) or ''}".rstrip() for what in result.defaults)
         text = ", ".join(map(printable, named))
         if text:
-            lines[f"Assumed for {result.step}, for the file stores none: {text}."] = None
+            why = "for the file stores none that could be rebuilt"
+            lines[f"Assumed for {result.step}, {why}: {text}."] = None
     return [line for text in lines for line in paragraph(text, width=style.width)]
 
 

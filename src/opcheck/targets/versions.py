@@ -33,7 +33,9 @@ class Span(msgspec.Struct, frozen=True):
         first = f"{self.first} or earlier" if self.oldest else self.first
         if self.newest:
             return first
-        return first if self.first == self.last else f"{first} to {self.last}"
+        if self.first != self.last:
+            return f"{first} to {self.last}"
+        return first if self.oldest else f"{first} only"
 
 
 class Offer(msgspec.Struct, frozen=True):

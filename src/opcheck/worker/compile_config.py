@@ -22,12 +22,23 @@ _LONG_NAMES = {
 _COMMON = frozenset({"name", "clipnorm", "clipvalue", "global_clipnorm"})
 
 
-def compile_as_stored(model: Any, api: KerasApi, config: dict[str, Any]) -> None:
-    """``config`` is an HDF5 file's training_config or an archive's compile_config.
+def stores_an_optimizer(config: dict[str, Any]) -> bool:
+    """Whether there is one of Keras' own, or of the user's: any other was taken out."""
+    return config.get("optimizer_config", config.get("optimizer")) is not None
+
+
+def compile_as_stored(
+    model: Any, api: KerasApi, config: dict[str, Any], *, otherwise: str | None = None
+) -> None:
+    """``config`` is an HDF5 file's training_config or an archive's compile_config; ``otherwise``
+    the name of the optimizer to take where it holds none.
 
     Metrics that this Keras cannot rebuild are left out; a loss or an optimizer that it cannot
     raises whatever Keras raises.
     """
+    if not stores_an_optimizer(config):
+        key = "optimizer_config" if "optimizer_config" in config else "optimizer"
+        config = {**config, key: otherwise}
     if "optimizer_config" not in config:
         model.compile_from_config(config)
         return
@@ -45,9 +56,11 @@ def compile_as_stored(model: Any, api: KerasApi, config: dict[str, Any]) -> None
     )
 
 
-def _optimizer(api: KerasApi, config: dict[str, Any]) -> Any:
+def _optimizer(api: KerasApi, config: dict[str, Any] | str) -> Any:
     """The optimizer; arguments that this version no longer has, or not yet, are left out."""
     optimizers = api.module.optimizers
+    if isinstance(config, str):
+        return optimizers.get(config)
     try:
         return optimizers.deserialize(copy.deepcopy(config))
     except (TypeError, ValueError):

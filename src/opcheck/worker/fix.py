@@ -98,10 +98,12 @@ def _refuse(built: BuiltModel) -> None:
             hint="Name the module that defines it, --custom-objects package.module, or let Lambda "
             "layers run with --trust.",
         )
-    if not is_functional(built.model, built.api):
+    root = next((w.message for w in built.replaced if w.code == "custom-layer"), None)
+    if root is None and not is_functional(built.model, built.api):
+        root = f"The model is of the class {type(built.model).__name__}."
+    if root is not None:
         raise CannotFixError(
-            f"{type(built.model).__name__} is a model class of its own, of which a copy would keep "
-            "nothing but the layers.",
+            f"{root.removesuffix('.')}: a copy would keep nothing but the layers.",
             hint="opcheck check says what to change in its code.",
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from opcheck.worker.compile_config import compile_as_stored
+from opcheck.worker.compile_config import compile_as_stored, stores_an_optimizer
 from opcheck.worker.keras_api import KerasApi
 from opcheck.worker.messages import first_line
 
@@ -40,13 +40,14 @@ def prepare(built: BuiltModel) -> Training:
     compiled = _is_compiled(model, api)
     if not compiled and stored is not None:
         try:
-            compile_as_stored(model, api, stored)
+            compile_as_stored(model, api, stored, otherwise=DEFAULT_OPTIMIZER)
             compiled = _is_compiled(model, api)
+            defaults = [] if stores_an_optimizer(stored) else ["optimizer"]
         except Exception as error:
             notes.append(f"The stored loss and optimizer could not be rebuilt: {first_line(error)}")
     if not compiled:
         optimizer = getattr(model, "optimizer", None) or DEFAULT_OPTIMIZER
-        defaults = ["loss"] if not isinstance(optimizer, str) else ["loss", "optimizer"]
+        defaults = ["loss", *(["optimizer"] if isinstance(optimizer, str) else defaults)]
         model.compile(optimizer=optimizer, loss=DEFAULT_LOSS)
     jit_compile = _asks_for_xla(model, api, stored)
     if jit_compile:
