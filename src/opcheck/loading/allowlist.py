@@ -34,6 +34,13 @@ _TYPE_SPECS = {
     "IndexedSlicesSpec": ("tensorflow.python.framework.indexed_slices",),
 }
 
+# Around the cell of an RNN. Their functions are kept as code, or named in any module.
+_CELL_WRAPPERS = {
+    name: (f"{what}_fn", f"{what}_fn_type", f"{what}_fn_module")
+    for name, what in (("ResidualWrapper", "residual"), ("DropoutWrapper", "dropout"))
+}
+
+
 # Ops that read or write a file if an attribute says so; layers have no use for them.
 _WITH_A_FILE = frozenset({"PrintV2", "EncodeProto", "DecodeProtoV2"})
 
@@ -55,12 +62,14 @@ def judge_layer(layer: JsonObject, classes: KerasClasses, *, trust: bool) -> Obj
     inner = configs.config(layer)
     if name == "Lambda":
         return None if trust else Objection("lambda", "is a Lambda: Python code inside the file")
-    if name == "TFSMLayer":
+    if name in ("TFSMLayer", "ReloadedLayer"):
         return Objection("tfsm-layer", f"loads the SavedModel {inner.get('filepath')!r}")
     if name == "TorchModuleWrapper":
         return Objection("torch-module", "holds a pickled PyTorch module, which can run any code")
     if name in ("JaxLayer", "FlaxLayer"):
         return Objection("custom-function", f"is a {name}: it calls a function of another library")
+    if name in _CELL_WRAPPERS and any(inner.get(key) is not None for key in _CELL_WRAPPERS[name]):
+        return None if trust else Objection("lambda", f"is a {name} with a function of its own")
     if name in ("TFOpLambda", "SlicingOpLambda"):
         return _tf_function(inner.get("function"))
     if name == "ClassMethod":
@@ -91,8 +100,13 @@ def judge_object(value: JsonObject, classes: KerasClasses) -> Objection | None:
     if unsafe is not None:
         return unsafe
     bare = name.removeprefix("Custom>")  # Keras 2.11+ registers its own optimizers so
+    if bare != name and not classes.is_named("optimizers", bare):
+        bare = name
+    if configs.config(value).get("ckpt_to_load_from") is not None:
+        return Objection("external-file", f"{name} reads a checkpoint")
     if classes.is_object(bare, module) and not _is_foreign(value.get("registered_name")):
-        risky = judge_layer(value, classes, trust=False) if classes.is_layer(bare, module) else None
+        layer = {**value, "class_name": bare}
+        risky = judge_layer(layer, classes, trust=False) if classes.is_layer(bare, module) else None
         return risky if risky is None or risky.code != "custom-layer" else None
     if _VOCABULARY_FILE.search(name):
         return Objection("external-vocabulary", f"{name} reads a vocabulary file")

@@ -7,9 +7,9 @@ archives) adds ``module`` and ``registered_name``. Everything here only looks at
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from opcheck.errors import UnreadableModelError
+from opcheck.errors import RefusedModelError, UnreadableModelError
 from opcheck.graph import LayerNode
 from opcheck.loading.jsontree import Json, JsonObject
 from opcheck.loading.keras_classes import KerasClasses
@@ -28,6 +28,35 @@ class Child(NamedTuple):
     slot: str
     prefix: str
     layer: JsonObject
+
+
+def plain(root: JsonObject) -> JsonObject:
+    """A config as Keras will see it, before anything in it is judged.
+
+    The metadata of a SavedModel marks tuples (``{"class_name": "__tuple__", "items": [...]}``), in
+    which Keras 2 sees their items: a class could be named by one.
+
+    Raises:
+        RefusedModelError: an object's class or module is no text, so that nobody can tell what it
+            would be.
+    """
+    return cast(JsonObject, _plain(root, untuple="registered_name" not in root))
+
+
+def _plain(value: Json, *, untuple: bool) -> Json:
+    if isinstance(value, list):
+        return [_plain(item, untuple=untuple) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _plain(item, untuple=untuple) for key, item in value.items()}
+    if untuple and inner.get("class_name") in ("__tuple__", "TensorShape") and "items" in inner:
+        return inner["items"]
+    if "class_name" in inner:
+        for key in ("class_name", "module", "registered_name"):
+            found = inner.get(key)
+            if not isinstance(found, str) and (found is not None or key == "class_name"):
+                raise RefusedModelError(f"The {key} of an object in the config is no text.")
+    return inner
 
 
 def is_object(value: Json) -> bool:

@@ -74,12 +74,12 @@ def safe_config(
     allowed, UnreadableModelError when a text is no config.
     """
     rewriter = _Rewriter(keras_classes(), allow, functions, trust, assumed)
-    root = parse_object(architecture, "The model's config")
+    root = configs.plain(parse_object(architecture, "The model's config"))
     safe_root = rewriter.root(root)
     safe_training = None
     if training is not None:
         safe_training = json.dumps(
-            rewriter.training(parse_object(training, "The model's compile config"))
+            rewriter.training(configs.plain(parse_object(training, "The compile config")))
         )
     return SafeConfig(
         json.dumps(safe_root), safe_training, tuple(rewriter.opaque), tuple(rewriter.replaced)
@@ -89,9 +89,9 @@ def safe_config(
 def config_hazards(root: JsonObject, training: JsonObject | None) -> tuple[Hazard, ...]:
     """What `safe_config` would replace when nothing is allowed. Raises RefusedModelError alike."""
     rewriter = _Rewriter(keras_classes())
-    rewriter.root(root)
+    rewriter.root(configs.plain(root))
     if training is not None:
-        rewriter.training(training)
+        rewriter.training(configs.plain(training))
     return (*rewriter.opaque, *rewriter.replaced)
 
 

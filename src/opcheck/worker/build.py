@@ -103,7 +103,7 @@ def _from_config(request: WorkerRequest, custom: dict[str, Any]) -> BuiltModel:
         try:
             if request.trust:
                 api.allow_lambdas()
-            config = _config(safe.architecture)
+            config = json.loads(safe.architecture)
             known = {**api.experimental(), **named, **_stand_ins(api)}
             model = api.model_from_config(config, known, trust=request.trust)
         except Exception as error:
@@ -146,16 +146,6 @@ def _check_assumed(request: WorkerRequest, safe: SafeConfig) -> None:
                 f"--assume-shape {shape.layer}: no stand-in takes the place of such a layer.",
                 hint=f"Those that one does: {', '.join(opaque[:20]) or 'none'}.",
             )
-
-
-def _config(text: str) -> dict[str, Any]:
-    """The config's JSON. The metadata of a SavedModel marks tuples; Keras 2 takes them as lists."""
-    config: dict[str, Any] = json.loads(text)
-    return config if "registered_name" in config else json.loads(text, object_hook=_untupled)
-
-
-def _untupled(value: dict[str, Any]) -> Any:
-    return value["items"] if value.get("class_name") in ("__tuple__", "TensorShape") else value
 
 
 def _stand_ins(api: KerasApi) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class KerasApi:
 
         ``trust`` lets Lambda layers have the code that the file holds.
         """
-        with contextlib.nullcontext() if trust else self._without_code(), self._giving_up():
+        with self._giving_up():
             return self._model_from_config(config, custom_objects, safe_mode=not trust)
 
     def _model_from_config(
@@ -85,24 +85,6 @@ class KerasApi:
             with contextlib.suppress(AttributeError):
                 found.update(vars(functools.reduce(getattr, place.split("."), self.module)))
         return {name: value for name, value in found.items() if inspect.isclass(value)}
-
-    @contextlib.contextmanager
-    def _without_code(self) -> Iterator[None]:
-        """Inside, no function is made of what a file stores, should the look at the config have
-        missed it: HDF5's loaders know no safe mode."""
-        library = self._internal(
-            "src.utils.python_utils", "src.utils.generic_utils", "utils.generic_utils"
-        )
-        original = library.func_load
-
-        def func_load(*_: Any, **__: Any) -> None:
-            raise ValueError("the file holds the code of a function")
-
-        library.func_load = func_load
-        try:
-            yield
-        finally:
-            library.func_load = original
 
     @contextlib.contextmanager
     def _giving_up(self) -> Iterator[None]:

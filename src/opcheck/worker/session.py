@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from opcheck import emulator, targets
+from opcheck.confine import code
 from opcheck.errors import BuildError, MissingTensorFlowError, UsageError
 from opcheck.worker.protocol import (
     FixReply,
@@ -43,7 +45,8 @@ def check(request: WorkerRequest, folder: Path) -> WorkerReply:
     from opcheck.worker import grappler
 
     grappler.switch_off()
-    reply = _check(request, folder, progress, tf)
+    with _code_refused(request):
+        reply = _check(request, folder, progress, tf)
     here = msgspec.structs.replace(reply.environment, emulated=request.emulate)
     return msgspec.structs.replace(reply, environment=here)
 
@@ -55,7 +58,15 @@ def fix(request: FixRequest, folder: Path) -> FixReply:
     import_tensorflow()
     from opcheck.worker.fix import fixed
 
-    return fixed(request, progress)
+    with _code_refused(request.check):
+        return fixed(request, progress)
+
+
+def _code_refused(request: WorkerRequest) -> AbstractContextManager[None]:
+    """The user's own modules may well start a program; a file's Lambda may run only if trusted."""
+    if request.trust or request.source.format == "factory":
+        return nullcontext()
+    return code.refused(programs=not request.custom_objects)
 
 
 def _check(

@@ -246,6 +246,13 @@ def test_custom_functions_become_neutral() -> None:
         ("custom-function", {"module": "evil.mod", "class_name": "Dense", "config": {}}),
         ("custom-function", {"class_name": "pkg>Dense", "config": {}}),
         ("tfsm-layer", {"class_name": "TFSMLayer", "config": {"filepath": "/tmp/x"}}),
+        ("tfsm-layer", {"class_name": "ReloadedLayer", "config": {"filepath": "/tmp/x"}}),
+        ("custom-function", {"class_name": "Custom>TFSMLayer", "config": {"filepath": "/x"}}),
+        ("custom-function", {"class_name": "Custom>Lambda", "config": {"function": ["4wEA"]}}),
+        (
+            "external-file",
+            {"class_name": "EmbeddingColumn", "config": {"ckpt_to_load_from": "/tmp/x"}},
+        ),
         (
             "external-vocabulary",
             {"class_name": "VocabularyFileCategoricalColumn", "config": {"vocabulary_file": "/x"}},
@@ -272,6 +279,9 @@ def test_objects_anywhere_in_a_config(code: str, value: dict[str, Any]) -> None:
     ("code", "entry"),
     [
         ("tfsm-layer", layer("TFSMLayer", "x", filepath="/tmp/evil")),
+        ("tfsm-layer", layer("ReloadedLayer", "x", filepath="/tmp/evil")),
+        ("lambda", layer("ResidualWrapper", "x", residual_fn=["4wEA"], residual_fn_type="lambda")),
+        ("lambda", layer("DropoutWrapper", "x", dropout_fn_module="os")),
         ("torch-module", layer("TorchModuleWrapper", "x", module="base64")),
         ("custom-function", layer("JaxLayer", "x", call_fn="f")),
         ("unsafe-config", {**layer("system", "x"), "module": "os"}),
@@ -305,6 +315,32 @@ def test_layers_that_are_never_built(code: str, entry: dict[str, Any]) -> None:
         safe = rewrite(root)
         assert codes(safe) == [(code, path)]
         assert "OpaqueLayer" in safe.architecture
+
+
+def test_what_a_tuple_hides_is_judged() -> None:
+    """Keras 2 takes the items of what the metadata of a SavedModel marks as a tuple."""
+    hidden = {"class_name": "__tuple__", "items": "Lambda"}
+    root = functional({**layer("x", "x", function=["4wEA"]), "class_name": hidden})
+    assert codes(rewrite(root)) == [("lambda", "x")]
+    path = {"class_name": "__tuple__", "items": "/tmp/vocabulary"}
+    safe = rewrite(functional(layer("StringLookup", "v", vocabulary=path)))
+    assert codes(safe) == [("external-vocabulary", "v")]
+    shape = {"class_name": "TensorShape", "items": [None, 4]}
+    safe = rewrite(functional(layer("Dense", "d", units=1, batch_input_shape=shape)))
+    assert below(safe)["d"]["config"]["batch_input_shape"] == [None, 4]
+    assert not safe.hazards
+
+
+@pytest.mark.parametrize("what", [5, None, ["Lambda"], {"class_name": "__tuple__", "items": "x"}])
+@pytest.mark.parametrize("key", ["class_name", "module"])
+def test_an_object_without_a_proper_name_is_refused(key: str, what: object) -> None:
+    value = {"class_name": "Dense", "registered_name": None, "module": None, "config": {}}
+    root = functional(layer("Dense", "d", units=1, anything={**value, key: what}))
+    root |= {"module": "keras", "registered_name": None}
+    if key == "module" and what is None:
+        return
+    with pytest.raises(RefusedModelError, match=f"The {key} of an object in the config is no text"):
+        rewrite(root)
 
 
 def test_type_specs_that_keras_writes_stay() -> None:
