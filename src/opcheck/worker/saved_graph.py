@@ -75,7 +75,8 @@ def _saved_model(path: str, wanted: str | None) -> dict[Step, StepFunction]:
     signature = signatures[name]
     specs = list(signature.structured_input_signature[1].values())
     notes = _only(name, signatures)
-    steps: dict[Step, StepFunction] = {"inference": replace(_given(signature, specs), notes=notes)}
+    inference = _given(signature, specs, owner=loaded)
+    steps: dict[Step, StepFunction] = {"inference": replace(inference, notes=notes)}
     own = list(signature.trainable_variables)
     # The object can be called as a whole, which is what it serves.
     whole = loaded if wanted is None and callable(loaded) else None
@@ -111,8 +112,9 @@ def _only(name: str, signatures: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
-    """A concrete function as it is: traced long ago, only read now.
+def _given(concrete: Any, specs: list[tf.TensorSpec], owner: object = None) -> StepFunction:
+    """A concrete function as it is: traced long ago, only read now. Its variables and tables live
+    as long as their ``owner``.
 
     (AutoGraph converts these functions, and its ``zip`` knows no ``strict`` in TensorFlow 2.10.)
     """
@@ -126,6 +128,7 @@ def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
 
         return inference
 
+    make.owner = owner  # type: ignore[attr-defined]
     return StepFunction(
         "inference",
         make,
