@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         before = _report(old, named[:1], arguments)
         after = _report(new, named[-1:], arguments)
-    ends = _ends(named, (old, before), (new, after)) if named else {}
-    comparison = compare(before, after, **ends)
+    ends = _ends(named, (old, before), (new, after)) if named else None
+    comparison = compare(before, after, ends)
     outputs.emit(comparison, COMPARISON_FORMATS, wanted)
     if comparison.incomplete:
         return 2
@@ -110,17 +110,11 @@ def _checked(model: str, named: tuple[str, ...], arguments: argparse.Namespace) 
 
 def _ends(
     named: tuple[str, ...], old: tuple[str, Report], new: tuple[str, Report]
-) -> dict[str, str]:
-    """What the sides call the targets that were named."""
-    ends = _label(named[0], *old), _label(named[1], *new)
-    known = labels(old[1])
-    checked = old == new and not is_report(old[0])
-    if checked and len(known) == 2 and not set(ends) <= set(known):
-        ends = known[0], known[1]  # two of one version, in the order in which they were named
-    return dict(zip(("source", "target"), ends, strict=True))
-
-
-def _label(name: str, what: str, report: Report) -> str:
-    """A check knows its only target by one label, whatever it was named."""
-    known = labels(report)
-    return known[0] if len(known) == 1 and not is_report(what) else label(name, report)
+) -> tuple[str, str]:
+    """What the sides call the targets that were named. A check has no others, in their order."""
+    second = -1 if old == new else 0
+    ends = [
+        label(name, what, report) if is_report(what) else labels(report)[place]
+        for name, (what, report), place in zip(named, (old, new), (0, second), strict=True)
+    ]
+    return ends[0], ends[1]

@@ -63,7 +63,7 @@ def _graph(arguments: argparse.Namespace) -> LayerGraph:
         from opcheck.report import reading
 
         report = reading.read(Path(arguments.model))
-        wanted = label(target, report) if target is not None else None
+        wanted = label(target, arguments.model, report) if target is not None else None
     elif target is None:
         return _of_file(arguments.model, depth)
     else:
@@ -72,7 +72,7 @@ def _graph(arguments: argparse.Namespace) -> LayerGraph:
     if not found:
         there = dict.fromkeys(f"{result.step} on {result.target}" for result in report.results)
         raise CannotCheckError(
-            f"{arguments.model} cannot be drawn: it has no {step} on {target or 'any target'}.",
+            f"{arguments.model} cannot be drawn: it has no {step} on {wanted or 'any target'}.",
             hint=f"It has {', '.join(there) or 'no result'}.",
         )
     if not found[0].ops:

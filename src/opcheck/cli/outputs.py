@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +25,12 @@ _INPUTS = (
     *("baseline", "input_file"),
 )
 """Where the subcommands have the names of the files that they read."""
+
+_SAVED_MODEL = (
+    *("saved_model.pb", "keras_metadata.pb", "fingerprint.pb"),
+    *("variables", "assets", "assets.extra"),
+)
+"""What belongs to a SavedModel in its folder, the file that makes it one first."""
 
 Document = TypeVar("Document")
 
@@ -77,12 +83,12 @@ def check_destinations(
     what else is written."""
     targets = (target.partition(",")[0] for target in _named(arguments, "target", "targets"))
     names = (*_named(arguments, *_INPUTS), *(t for t in targets if t.endswith(".json")), *read)
-    inputs = set(map(_identity, filter(None, names)))
+    inputs = {_identity(part) for name in filter(None, names) for part in _parts(name)} - {None}
     taken = set()
     for destination in destinations:
         check_writable(destination)
         place = _place(destination)
-        if place in inputs and Path(destination).is_file():
+        if place != STDOUT and _is_among(inputs, destination):
             raise UsageError(
                 f"{destination} would be overwritten, and it is read here.",
                 hint="Write to another file.",
@@ -99,6 +105,18 @@ def _named(arguments: argparse.Namespace, *options: str) -> Iterator[str]:
     for option in options:
         value = getattr(arguments, option, ())
         yield from map(str, value if isinstance(value, list | tuple) else (value,))
+
+
+def _parts(name: str) -> Sequence[str]:
+    """Of a SavedModel, which is a folder, what belongs to it."""
+    parts = [str(Path(name, part)) for part in _SAVED_MODEL]
+    return parts if _identity(parts[0]) is not None else [name]
+
+
+def _is_among(inputs: Collection[tuple[int, int] | None], destination: str) -> bool:
+    """Whether it is one of the files, or a file in one of the folders."""
+    place = Path(os.path.realpath(destination))
+    return place.is_file() and any(_identity(str(p)) in inputs for p in (place, *place.parents))
 
 
 def _place(destination: str) -> object:

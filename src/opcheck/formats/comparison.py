@@ -41,8 +41,7 @@ def _matches(document: Comparison, style: Style) -> list[str]:
 
 
 def _step(step: StepComparison, style: Style) -> Iterator[str]:
-    where = step.new if step.old == step.new else f"{step.old} -> {step.new}"
-    yield style.paint(f"{step.step} on {printable(where)}", "bold")
+    yield style.paint(f"{step.step} on {printable(' -> '.join(step.systems))}", "bold")
     yield from summary_lines(step)
     for direction, colour in _DIRECTIONS.items():
         changes = [change for change in step.changes if change.direction == direction]

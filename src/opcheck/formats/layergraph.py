@@ -57,7 +57,7 @@ def of_result(report: Report, result: Result, depth: int | None = None) -> Layer
             arrows[ends] = Arrow(*ends, old.data or flow.data, old.copies + flow.crossings)
     paths = dict.fromkeys((*members, *(end for pair in arrows for end in pair)))
     boxes = (_box(path, layers.get(path), members.get(path, [])) for path in paths)
-    title = f"{report.model.path}: {result.step} on {result.target}"
+    title = f"{report.model.path}: {result.step} on {result.description}"
     return LayerGraph(title, tuple(boxes), tuple(arrows.values()))
 
 

@@ -24,8 +24,8 @@ _SCHEMA = 1
 class Entry(msgspec.Struct, frozen=True, order=True):
     """One finding, by its fingerprint.
 
-    ``model`` and ``steps`` say where it was found: only there can it be gone. They are empty in
-    what older versions wrote. The rest is there for the reader.
+    ``model``, ``steps`` and ``kernels`` say where it was found: only there can it be gone. They are
+    empty in what older versions wrote. The rest is there for the reader.
     """
 
     target: str
@@ -35,6 +35,7 @@ class Entry(msgspec.Struct, frozen=True, order=True):
     fingerprint: str
     model: str = ""
     steps: tuple[Step, ...] = ()
+    kernels: str = ""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -62,6 +63,7 @@ def of(report: Report) -> Baseline:
                 finding.fingerprint,
                 model=report.model.path,
                 steps=tuple(sorted({*before, result.step})),
+                kernels=result.kernels,
             )
     return Baseline(_SCHEMA, tuple(sorted(entries.values())))
 
@@ -72,10 +74,10 @@ def gone(baseline: Baseline, report: Report) -> int:
     whole: defaultdict[str, set[Step]] = defaultdict(set)
     for result in report.results:
         if not (result.incomplete or result.summary.unknown):
-            whole[result.target].add(result.step)
+            whole[result.kernels or result.target].add(result.step)
     return sum(
         entry.model == report.model.path
-        and whole[entry.target].issuperset(entry.steps)
+        and whole[entry.kernels or entry.target].issuperset(entry.steps)
         and entry.fingerprint not in found
         for entry in baseline.findings
     )

@@ -7,7 +7,8 @@ dtypes, and counted by verdict.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Literal
 
 import msgspec
@@ -42,13 +43,14 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class StepComparison(msgspec.Struct, frozen=True):
-    """One step on the old and on the new side. ``introduced`` are findings that the old side lacks
-    or has milder, ``mended`` those that the new one does. ``match_reasons`` say where a side's
-    target is not what was asked for."""
+    """One step on the old and on the new side. ``systems`` say what they are, one where it is the
+    same. ``introduced`` are findings that the old side lacks or has milder, ``mended`` those that
+    the new one does. ``match_reasons`` say where a side's target is not what was asked for."""
 
     step: Step
     old: str
     new: str
+    systems: tuple[str, ...]
     old_summary: Summary
     new_summary: Summary
     changes: tuple[Change, ...]
@@ -58,9 +60,9 @@ class StepComparison(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What ``opcheck diff`` reports. ``unmatched`` are the results that one side lacks, or that it
-    could not analyse. ``incomplete`` says what the old side has and the new one does not tell: it
-    may be worse."""
+    """What ``opcheck diff`` reports. ``incomplete`` says what the old side has and the new one does
+    not tell: it may be worse. ``unmatched`` are the other results that one side lacks, or that it
+    could not analyse."""
 
     old_model: str
     new_model: str
@@ -81,19 +83,18 @@ def weighs(finding: Finding) -> bool:
     return finding.severity != "note" and finding.code not in _ENVIRONMENT
 
 
-def compare(
-    old: Report, new: Report, *, source: str | None = None, target: str | None = None
-) -> Comparison:
-    """Compare the results that two reports have for the same step and target.
+def compare(old: Report, new: Report, ends: tuple[str, str] | None = None) -> Comparison:
+    """Compare the results that two reports have for the same step and target: one with the same
+    kernels, whatever it is called, else one of the same name.
 
-    ``source`` and ``target`` name the targets to compare where they differ; without them a single
-    target that only one side has is compared with the single one that only the other has.
+    ``ends`` are the old side's target and the new side's, to compare no others; without them a
+    single target that only one side has is compared with the single one that only the other has.
 
     Raises:
-        UsageError: a named target is in neither, or they have no target in common.
+        UsageError: they have no target in common.
         CannotCheckError: no step was analysed on both sides.
     """
-    pairs = _target_pairs(_targets(old), _targets(new), source, target)
+    pairs = [ends] if ends is not None else _pairs(_targets(old), _targets(new))
     steps: list[StepComparison] = []
     unmatched: list[str] = []
     incomplete: list[str] = []
@@ -104,14 +105,15 @@ def compare(
             incomplete += (f"{step} on {after}: {gap}" for gap in _gaps(result, there.get(step)))
         both = [step for step in left if step in right]
         steps += (_compare(left[step], right[step]) for step in both)
-        unmatched += (f"old: {step} on {before}" for step in left if step not in both)
         unmatched += (f"new: {step} on {after}" for step in right if step not in both)
     paired = ({a for a, _ in pairs}, {b for _, b in pairs})
-    if source is None and target is None:
-        unmatched += (f"old: {label}" for label in _targets(old) if label not in paired[0])
+    if ends is None:
+        for label in (label for label in _targets(old) if label not in paired[0]):
+            if _by_step(old, label):
+                incomplete.append(f"{label}: there is no result.")
+            else:
+                unmatched.append(f"old: {label}")
         unmatched += (f"new: {label}" for label in _targets(new) if label not in paired[1])
-        lost = (label for label in _targets(old) if label not in paired[0])
-        incomplete += (f"{label}: there is no result." for label in lost if _by_step(old, label))
     if not pairs:
         raise UsageError(
             "The reports have no target in common.",
@@ -136,8 +138,9 @@ def _gaps(old: Result, new: Result | None) -> Sequence[str]:
     return [gap for gap in new.incomplete if gap not in old.incomplete]
 
 
-def _targets(report: Report) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(result.target for result in report.results))
+def _targets(report: Report) -> dict[str, str]:
+    """Each by its name, with what names its kernels: empty in the reports of an older opcheck."""
+    return {result.target: result.kernels for result in report.results}
 
 
 def _by_step(report: Report, target: str) -> dict[Step, Result]:
@@ -145,22 +148,22 @@ def _by_step(report: Report, target: str) -> dict[Step, Result]:
     return {r.step: r for r in report.results if r.target == target and r.ops}
 
 
-def _target_pairs(
-    old: Sequence[str], new: Sequence[str], source: str | None, target: str | None
-) -> list[tuple[str, str]]:
-    if source is not None or target is not None:
-        before, after = source or target or "", target or source or ""
-        for name, known, side in ((before, old, "old"), (after, new, "new")):
-            if name not in known:
-                raise UsageError(
-                    f"The {side} report has no target {name}.", hint=f"It has {', '.join(known)}."
-                )
-        return [(before, after)]
-    pairs = [(name, name) for name in old if name in new]
-    alone = [name for name in old if name not in new], [name for name in new if name not in old]
+def _pairs(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The targets that go together, in the order of the old side: those most alike first."""
+    alike: tuple[Callable[[str, str], bool], ...] = (
+        lambda before, after: before == after and old[before] == new[after],
+        lambda before, after: old[before] == new[after] != "",
+        lambda before, after: before == after,
+    )
+    paired: dict[str, str] = {}
+    for same in alike:
+        for before, after in product(old, new):
+            if before not in paired and after not in paired.values() and same(before, after):
+                paired[before] = after
+    alone = {*old} - {*paired}, {*new} - {*paired.values()}
     if len(alone[0]) == len(alone[1]) == 1:
-        pairs.append((alone[0][0], alone[1][0]))
-    return pairs
+        paired |= zip(*alone, strict=True)
+    return [(name, paired[name]) for name in old if name in paired]
 
 
 def _compare(old: Result, new: Result) -> StepComparison:
@@ -169,6 +172,7 @@ def _compare(old: Result, new: Result) -> StepComparison:
         step=new.step,
         old=old.target,
         new=new.target,
+        systems=_systems(old, new),
         old_summary=old.summary,
         new_summary=new.summary,
         changes=tuple(_changes(old.ops, new.ops)),
@@ -176,6 +180,13 @@ def _compare(old: Result, new: Result) -> StepComparison:
         mended=tuple(_graver(old.findings, new.findings, key)),
         match_reasons=tuple(dict.fromkeys(filter(None, (old.match_reason, new.match_reason)))),
     )
+
+
+def _systems(old: Result, new: Result) -> tuple[str, ...]:
+    """By their names where those tell them apart."""
+    if old.kernels != new.kernels:
+        return tuple(dict.fromkeys((old.description, new.description)))
+    return (new.target,) if new.kernels else tuple(dict.fromkeys((old.target, new.target)))
 
 
 def _graver(

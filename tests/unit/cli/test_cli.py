@@ -161,7 +161,10 @@ def test_wrong_usage(
         "graph model.h5 -o model.h5",
         "graph r.json -o r.json",
         "fix model.h5 -t metal -o model.h5",
+        "inspect saved -o saved/saved_model.pb",
+        "saved -f json -o linked/variables/v.index",
         "scan . -o model.h5",
+        "scan . -o saved/keras_metadata.pb",
         "report r.json -f html -o r.json",
         "merge r.json b.json -f markdown -o b.json",
         "diff old.json r.json -o r.json",
@@ -173,14 +176,26 @@ def test_nothing_is_overwritten_that_is_read_or_written(
     words: str, opcheck: Opcheck, checked: list[tuple], tmp_path: Path
 ) -> None:
     files = ["model.h5", "r.json", "b.json", "configured.json", "x.npz", "t.json", "opcheck.toml"]
+    files += [f"saved/{name}" for name in ("saved_model.pb", "keras_metadata.pb")]
+    files += ["saved/variables/v.index"]
+    (tmp_path / "saved" / "variables").mkdir(parents=True)
     for name in files:
         (tmp_path / name).write_text("baseline = 'configured.json'", "utf-8")
     (tmp_path / "link.h5").symlink_to(tmp_path / "model.h5")
+    (tmp_path / "linked").symlink_to(tmp_path / "saved")
+    before = sorted(tmp_path.rglob("*"))
     code, out, err = opcheck(*words.split())
     assert (code, out, checked) == (3, "", [])
     assert re.search(r"would be overwritten|can take one output only", err)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*files, "link.h5"])
+    assert sorted(tmp_path.rglob("*")) == before
     assert {(tmp_path / name).stat().st_size for name in files} == {28}
+
+
+@pytest.mark.usefixtures("checked")
+def test_a_report_in_a_saved_model_is_none_of_it(opcheck: Opcheck, tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    for _ in range(2):
+        assert opcheck(".", "-o", "report.txt", "--fail-on", "never")[0] != 3
 
 
 def test_an_error_is_one_line_and_its_exit_code(

@@ -54,13 +54,62 @@ def test_it_is_checked_as_any_other(opcheck: Opcheck, checked: list[tuple], tmp_
 def test_a_report_is_drawn_as_it_is(opcheck: Opcheck, report: Report, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_bytes(msgspec.json.encode(report))
     assert "inference on directml@0.4.0" in opcheck("graph", "report.json", "-t", "directml")[1]
-    assert "on metal@1.2.0" in opcheck("graph", "report.json", "-t", "metal@1.2.0,macos=13")[1]
+    assert "on metal@1.2.0 (macOS 13+" in opcheck("graph", "report.json", "-t", "metal@1.2")[1]
     code, out, err = opcheck("graph", "report.json", "-t", "directml", "--step", "training")
     assert (code, out) == (2, "")
     assert "cannot be drawn: ValueError: no gradient" in err
-    code, _, err = opcheck("graph", "report.json", "-t", "metal@0.8.0")
+    one = msgspec.structs.replace(report, results=report.results[1:])
+    (tmp_path / "report.json").write_bytes(msgspec.json.encode(one))
+    code, _, err = opcheck("graph", "report.json", "-t", "metal")
     assert code == 2
-    assert "no inference on metal@0.8.0" in err
+    assert "no inference on metal@1.2.0" in err
+
+
+METAL, OWN = "metal@1.2.0,macos={},arch=arm64,tensorflow=2.18.1", "own.json,tensorflow=2.18.0"
+SYSTEMS = {
+    "metal@1.2.0,macos=13": METAL.format(13),
+    "metal@1.2.0,macos=12": METAL.format(12),
+    "directml@0.4.0": "directml@0.4.0,tensorflow=2.10.0",
+    "metal@1.3.0": OWN,
+    "metal@1.1.0": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("metal@1.2.0,macos=13", 0, "metal@1.2.0,macos=13"),
+        ("metal@1.2,macos=12.6,arch=arm64", 0, "metal@1.2.0,macos=12"),
+        ("metal@1.2.0,tensorflow=2.18,macos=15", 0, "metal@1.2.0,macos=13"),
+        ("directml,arch=x86_64,tensorflow=2.10", 0, "directml@0.4.0"),
+        ("directml@0.4.0.dev230202", 0, "directml@0.4.0"),
+        ("folder/own.json", 0, "metal@1.3.0"),
+        ("metal@1.3.0,tensorflow=2.18.0", 0, "metal@1.3.0"),
+        ("metal@1.1", 0, "metal@1.1.0"),
+        ("metal@1.1.0,macos=13", 2, "no target metal@1.1.0,macos=13. It has metal@1.2.0,macos=13,"),
+        ("metal@1.2.0,macos=11", 2, "no target"),
+        ("metal@1.2.0,arch=x86_64", 2, "no target"),
+        ("metal@1.2.0,tensorflow=2.1", 2, "no target"),
+        ("metal@1.3.0,macos=13", 2, "no target"),
+        ("metal@0.8.0", 2, "no target"),
+        ("other.json", 2, "no target"),
+        ("metal@1.2.0", 3, "Name one of metal@1.2.0,macos=13, metal@1.2.0,macos=12.\n"),
+        ("metal@1.2.0,macos=banana", 3, "'banana' is no macOS version"),
+    ],
+)
+def test_a_target_of_a_report_is_named_as_for_a_check(
+    name: str, code: int, says: str, opcheck: Opcheck, report: Report, tmp_path: Path
+) -> None:
+    results = tuple(
+        msgspec.structs.replace(report.results[0], target=label, description=label, kernels=kernels)
+        for label, kernels in SYSTEMS.items()
+    )
+    several = msgspec.structs.replace(report, results=results)
+    (tmp_path / "report.json").write_bytes(msgspec.json.encode(several))
+    ended, out, err = opcheck("graph", "report.json", "-t", name)
+    assert ended == code
+    assert (f"inference on {says}</title>" in out) if code == 0 else (says in err)
+    assert opcheck("diff", "report.json", "-t", name, "-t", name)[0] == code
 
 
 def test_wrong_usage(opcheck: Opcheck) -> None:

@@ -34,7 +34,7 @@ def test_inspection(format_: str, report: Report, matches_snapshot: Matches) -> 
 
 @pytest.mark.parametrize("format_", COMPARISON_FORMATS)
 def test_comparison(format_: str, report: Report, matches_snapshot: Matches) -> None:
-    comparison = compare(report, report, source="metal@1.2.0", target="directml@0.4.0")
+    comparison = compare(report, report, ("metal@1.2.0", "directml@0.4.0"))
     text = COMPARISON_FORMATS[format_](comparison, Style())
     matches_snapshot(text, f"comparison.{format_}")
 

@@ -19,6 +19,9 @@ def test_a_baseline_holds_every_error_and_warning_and_no_note(report: Report) ->
     assert weighty
     assert {entry.fingerprint for entry in accepted.findings} == weighty
     assert {entry.model for entry in accepted.findings} == {report.model.path}
+    told = msgspec.structs.replace(report.results[0], kernels="metal@1.2.0,macos=12")
+    on_12 = baseline.of(msgspec.structs.replace(report, results=(told,)))
+    assert {entry.kernels for entry in on_12.findings} == {"metal@1.2.0,macos=12"}
     for entry in accepted.findings:
         assert entry.steps == tuple(
             result.step

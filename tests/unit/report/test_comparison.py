@@ -31,7 +31,7 @@ def test_a_report_is_no_worse_than_itself(report: Report) -> None:
 def test_a_step_that_one_side_could_not_analyse_is_not_better(report: Report) -> None:
     results = (report.results[0], msgspec.structs.replace(report.results[1], ops=()))
     comparison = compare(report, msgspec.structs.replace(report, results=results))
-    assert comparison.unmatched == ("old: training on metal@1.2.0", "old: directml@0.4.0")
+    assert comparison.unmatched == ()  # it is said once
     assert [step.step for step in comparison.steps] == ["inference"]
     assert comparison.incomplete == (
         "training on metal@1.2.0: it was not analysed.",
@@ -107,7 +107,7 @@ def test_failing_is_worse_than_the_cpu(report: Report) -> None:
 
 
 def test_two_targets_of_one_report(report: Report) -> None:
-    comparison = compare(report, report, source="metal@1.2.0", target="directml@0.4.0")
+    comparison = compare(report, report, ("metal@1.2.0", "directml@0.4.0"))
     assert {(step.old, step.new) for step in comparison.steps} == {
         ("metal@1.2.0", "directml@0.4.0")
     }
@@ -134,18 +134,66 @@ def test_the_one_target_that_differs_is_compared_with_the_other(report: Report) 
 
 
 def test_what_only_one_side_has_is_named(report: Report) -> None:
-    comparison = compare(report, only(report, "metal@1.2.0"))
-    assert comparison.unmatched == ("old: directml@0.4.0",)
+    one = only(report, "metal@1.2.0")
+    assert compare(report, one).incomplete == ("directml@0.4.0: there is no result.",)
+    assert compare(one, report).unmatched == ("new: directml@0.4.0",)
+    empty = tuple(msgspec.structs.replace(result, ops=()) for result in report.results[2:])
+    nothing = msgspec.structs.replace(report, results=(*report.results[:2], *empty))
+    assert compare(nothing, one).unmatched == ("old: directml@0.4.0",)
+
+
+def on_systems(report: Report, **systems: str) -> Report:
+    """The first result on each macOS, by the name of the target."""
+    results = tuple(
+        msgspec.structs.replace(
+            report.results[0],
+            target=name.replace("metal", "metal@1.2.0").replace("_", ",macos="),
+            kernels=f"metal@1.2.0,macos={macos}" if macos else "",
+            description=f"metal@1.2.0 (macOS {macos})",
+        )
+        for name, macos in systems.items()
+    )
+    return msgspec.structs.replace(report, results=results)
+
+
+BOTH = {"metal_12": "12", "metal_13": "13"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "systems", "unmatched"),
+    [
+        ({"metal": "12"}, {"metal": "12"}, [("metal@1.2.0",)], ()),
+        (
+            {"metal": "13"},
+            {"metal": "12"},
+            [("metal@1.2.0 (macOS 13)", "metal@1.2.0 (macOS 12)")],
+            (),
+        ),
+        ({"metal": ""}, {"metal": "12"}, [("metal@1.2.0 (macOS )", "metal@1.2.0 (macOS 12)")], ()),
+        ({"metal": "12"}, BOTH, [("metal@1.2.0,macos=12",)], ("new: metal@1.2.0,macos=13",)),
+        (
+            {"metal_14": "13", "metal_13": "13"},
+            {"metal_13": "13", "metal_14": "13"},
+            [("metal@1.2.0,macos=14",), ("metal@1.2.0,macos=13",)],
+            (),
+        ),
+    ],
+)
+def test_targets_are_paired_by_their_kernels_then_by_name(
+    old: dict[str, str],
+    new: dict[str, str],
+    systems: list[tuple[str, ...]],
+    unmatched: tuple[str, ...],
+    report: Report,
+) -> None:
+    comparison = compare(on_systems(report, **old), on_systems(report, **new))
+    assert [step.systems for step in comparison.steps] == systems
+    assert (comparison.unmatched, comparison.incomplete) == (unmatched, ())
 
 
 def test_nothing_in_common(report: Report) -> None:
     with pytest.raises(UsageError, match="no target in common"):
         compare(report, msgspec.structs.replace(report, results=()))
-
-
-def test_a_target_that_is_not_there(report: Report) -> None:
-    with pytest.raises(UsageError, match=r"new report has no target metal@9. It has metal"):
-        compare(report, report, source="metal@1.2.0", target="metal@9")
 
 
 def test_another_tensorflow_here_is_neither_better_nor_worse(report: Report) -> None:

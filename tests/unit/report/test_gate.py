@@ -124,6 +124,7 @@ def test_a_baseline_that_holds_more_than_is_found_says_so(clean_report: Report) 
         {"steps": ("inference",)},
         {"steps": ("inference", "training")},
         {"model": "models/other.keras"},
+        {"kernels": "metal@1.2.0,macos=12"},
         {"model": "", "steps": ()},  # written before a baseline said so
     ],
 )
@@ -132,6 +133,15 @@ def test_what_was_not_checked_is_not_gone(
 ) -> None:
     report = with_severities(clean_report, "error")
     assert judge(report, Options(), baseline("gone", **elsewhere)).verdict.notes == ()
+
+
+def test_a_system_is_known_by_its_kernels_whatever_it_is_called(clean_report: Report) -> None:
+    kernels = "metal@1.2.0,macos=12"
+    results = (msgspec.structs.replace(clean_report.results[0], kernels=kernels),)
+    report = msgspec.structs.replace(clean_report, results=results)
+    there = baseline("gone", target="metal@1.2.0,macos=12", kernels=kernels)
+    assert len(judge(report, Options(), there).verdict.notes) == 1
+    assert judge(report, Options(), baseline("gone")).verdict.notes == ()
 
 
 def test_nothing_is_gone_from_a_step_of_which_something_is_unknown(clean_report: Report) -> None:
