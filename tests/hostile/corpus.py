@@ -304,21 +304,87 @@ def switches_safety_off(path: Path, bait: Bait) -> None:
     archived(path, switch, _lambda(bait))
 
 
-def _split_by(path: Path, bait: Bait, lookalike: Config) -> None:
-    """TextVectorization calls what it splits text with, whatever Keras makes of it.
+COPY_OF_KERAS = "tensorflow.python.keras.layers.core"
+"""TensorFlow's own, whose Lambda knows no safe mode."""
 
-    TensorFlow has a copy of Keras of its own, whose Lambda knows no safe mode.
-    """
+
+def _old_lambda(bait: Bait) -> Config:
+    """The config of a Lambda, as Keras 2 writes it."""
     config = {"name": "evil", "trainable": True, "dtype": "string", "module": None}
     config |= {"function": [code(bait), None, None], "function_type": "lambda"}
     config |= {"output_shape": None, "output_shape_type": "raw", "output_shape_module": None}
-    lookalike = {"module": "tensorflow.python.keras.layers.core", **lookalike}
-    evil = {**lookalike, "config": {**config, "arguments": {}}}
+    return {**config, "arguments": {}}
+
+
+def _vectorization(evil: Config) -> Config:
+    """Of a TextVectorization, which calls what it standardizes text with, whatever Keras makes of
+    it."""
     text = {"name": "text", "trainable": True, "dtype": "string", "max_tokens": 10}
     text |= {"standardize": evil, "split": "whitespace", "ngrams": None, "output_mode": "int"}
     text |= {"output_sequence_length": 4, "pad_to_max_tokens": False, "vocabulary": ["a"]}
-    text |= {"sparse": False, "ragged": False, "idf_weights": None, "encoding": "utf-8"}
-    archived(path, keras3("TextVectorization", text), dtype="string", width=1)
+    return text | {"sparse": False, "ragged": False, "idf_weights": None, "encoding": "utf-8"}
+
+
+def _split_by(path: Path, bait: Bait, lookalike: Config) -> None:
+    evil = {"module": COPY_OF_KERAS, **lookalike, "config": _old_lambda(bait)}
+    archived(path, keras3("TextVectorization", _vectorization(evil)), dtype="string", width=1)
+
+
+@attack("lambda-in-a-tuple.h5")
+def lambda_in_a_tuple(path: Path, bait: Bait) -> None:
+    """Keras 2 takes the items of what the metadata of a SavedModel marks as a tuple."""
+    hidden = {"class_name": "__tuple__", "items": "Lambda"}
+    evil = {"class_name": hidden, "module": COPY_OF_KERAS, "registered_name": None}
+    text = _vectorization({**evil, "config": _old_lambda(bait)})
+    fed = {"batch_input_shape": [None, 1], "dtype": "string", "name": "input"}
+    layers = [
+        {"class_name": "InputLayer", "config": fed},
+        {"class_name": "TextVectorization", "config": text},
+    ]
+    root = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    with stored(path) as file:
+        file.attrs["model_config"] = json.dumps(root)
+
+
+@attack("function-in-a-tuple.h5")
+def function_in_a_tuple(path: Path, bait: Bait) -> None:
+    """Copies a file, with what Keras 2 takes for a function of TensorFlow's that only computes."""
+    hidden = {"class_name": "__tuple__", "items": "TFOpLambda"}
+    config = {"name": "evil", "trainable": True, "dtype": "float32", "function": "io.gfile.copy"}
+    given = {"dst": str(bait.canary), "overwrite": True}
+    evil = {"class_name": hidden, "name": "evil", "config": config}
+    evil["inbound_nodes"] = [["_CONSTANT_VALUE", -1, "/etc/hostname", given]]
+    functional(path, evil)
+
+
+@attack("lambda-around-a-cell.h5")
+def lambda_around_a_cell(path: Path, bait: Bait) -> None:
+    """It is looked up in any module, and the copy of Keras has a loader of its own."""
+    cell = {"class_name": "SimpleRNNCell", "config": {"name": "cell", "units": 4}}
+    config = {"name": "residual", "cell": cell, "residual_fn": [code(bait), None, None]}
+    config |= {"residual_fn_type": "lambda", "residual_fn_module": "tensorflow.python.keras.models"}
+    wrapped = {"class_name": "ResidualWrapper", "config": config}
+    spread = {"class_name": "RepeatVector", "config": {"name": "spread", "n": 3}}
+    rnn = {"class_name": "RNN", "config": {"name": "rnn", "cell": wrapped}}
+    stored(path, spread, rnn).close()
+
+
+@archive_attack("savedmodel-reloaded")
+def savedmodel_reloaded(path: Path, bait: Bait) -> None:
+    (bait.folder / "elsewhere").mkdir()
+    bait.trap("elsewhere/saved_model.pb")
+    evil = keras3("ReloadedLayer", {"filepath": str(bait.folder / "elsewhere"), "name": "r"})
+    evil["module"] = "keras.src.export.export_lib"
+    archived(path, keras3("TextVectorization", _vectorization(evil)), dtype="string", width=1)
+
+
+@archive_attack("savedmodel-under-a-package")
+def savedmodel_under_a_package(path: Path, bait: Bait) -> None:
+    """Keras 2.11 and later register their own optimizers under `Custom>`."""
+    (bait.folder / "elsewhere").mkdir()
+    bait.trap("elsewhere/saved_model.pb")
+    evil = keras3("Custom>TFSMLayer", {"filepath": str(bait.folder / "elsewhere"), "name": "r"})
+    archived(path, keras3("TextVectorization", _vectorization(evil)), dtype="string", width=1)
 
 
 @archive_attack("lambda-as-a-type")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, cast
 
-from opcheck.errors import RefusedModelError, UnreadableModelError
+from opcheck.errors import UnreadableModelError
 from opcheck.graph import LayerNode
 from opcheck.loading.jsontree import Json, JsonObject
 from opcheck.loading.keras_classes import KerasClasses
@@ -37,8 +37,8 @@ def plain(root: JsonObject) -> JsonObject:
     which Keras 2 sees their items: a class could be named by one.
 
     Raises:
-        RefusedModelError: an object's class or module is no text, so that nobody can tell what it
-            would be.
+        UnreadableModelError: an object's class or module is no text, so that nobody can tell what
+            it would be.
     """
     return cast(JsonObject, _plain(root, untuple="registered_name" not in root))
 
@@ -55,7 +55,7 @@ def _plain(value: Json, *, untuple: bool) -> Json:
         for key in ("class_name", "module", "registered_name"):
             found = inner.get(key)
             if not isinstance(found, str) and (found is not None or key == "class_name"):
-                raise RefusedModelError(f"The {key} of an object in the config is no text.")
+                raise UnreadableModelError(f"The {key} of an object in the config is no text.")
     return inner
 
 

@@ -87,11 +87,14 @@ def safe_config(
 
 
 def config_hazards(root: JsonObject, training: JsonObject | None) -> tuple[Hazard, ...]:
-    """What `safe_config` would replace when nothing is allowed. Raises RefusedModelError alike."""
+    """What `safe_config` would replace when nothing is allowed, of what is `configs.plain` already.
+
+    Raises RefusedModelError alike.
+    """
     rewriter = _Rewriter(keras_classes())
-    rewriter.root(configs.plain(root))
+    rewriter.root(root)
     if training is not None:
-        rewriter.training(configs.plain(training))
+        rewriter.training(training)
     return (*rewriter.opaque, *rewriter.replaced)
 
 

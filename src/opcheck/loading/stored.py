@@ -40,6 +40,8 @@ def model_from_config(
     """List the layers and hazards of a Keras config. Raises UnreadableModelError if it is none."""
     if not configs.is_object(root):
         raise UnreadableModelError(f"{path} holds JSON that is not the config of a Keras model.")
+    root = configs.plain(root)
+    training = None if training is None else configs.plain(training)
     check_wiring(root)
     architecture = json.dumps(root)
     training_text = None if training is None else json.dumps(training)

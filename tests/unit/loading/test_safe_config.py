@@ -339,7 +339,9 @@ def test_an_object_without_a_proper_name_is_refused(key: str, what: object) -> N
     root |= {"module": "keras", "registered_name": None}
     if key == "module" and what is None:
         return
-    with pytest.raises(RefusedModelError, match=f"The {key} of an object in the config is no text"):
+    with pytest.raises(
+        UnreadableModelError, match=f"The {key} of an object in the config is no text"
+    ):
         rewrite(root)
 
 
