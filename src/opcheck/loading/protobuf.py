@@ -7,10 +7,12 @@ read one level at a time, so nesting in the file cannot make anything recurse.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT = 10
+_MAX_KEY = 2**32 - 1
 
 
 class WireError(ValueError):
@@ -34,10 +36,7 @@ class Field(NamedTuple):
     @property
     def text(self) -> str:
         """A string field. Raises WireError when it is none."""
-        try:
-            return str(self.message, "utf-8")
-        except UnicodeDecodeError as error:
-            raise WireError(f"field {self.number} is not text") from error
+        return _decoded(self.message, self.number)
 
 
 def fields(data: memoryview) -> Iterator[Field]:
@@ -46,8 +45,8 @@ def fields(data: memoryview) -> Iterator[Field]:
     while position < end:
         key, position = varint(data, position)
         number, wire = key >> 3, key & 7
-        if number == 0:
-            raise WireError("field number 0")
+        if number == 0 or key > _MAX_KEY:  # of more, some readers take the lower bits
+            raise WireError(f"field number {number}")
         if wire == _VARINT:
             integer, position = varint(data, position)
             yield Field(number, None, integer)
@@ -71,6 +70,30 @@ def fields(data: memoryview) -> Iterator[Field]:
 def messages(data: memoryview, number: int) -> Iterator[memoryview]:
     """The length-delimited fields with this number."""
     return (field.message for field in fields(data) if field.number == number)
+
+
+def message(data: memoryview, number: int) -> memoryview:
+    """The only field with this number, empty when there is none.
+
+    Raises WireError when it is there twice: readers take the last one or merge them, writers do
+    not write it, and the file may be made to be read in two ways.
+    """
+    found = list(islice(messages(data, number), 2))
+    if len(found) > 1:
+        raise WireError(f"field {number} is there twice")
+    return found[0] if found else memoryview(b"")
+
+
+def text(data: memoryview, number: int) -> str:
+    """The same of a string field."""
+    return _decoded(message(data, number), number)
+
+
+def _decoded(payload: memoryview, number: int) -> str:
+    try:
+        return str(payload, "utf-8")
+    except UnicodeDecodeError as error:
+        raise WireError(f"field {number} is not text") from error
 
 
 def varint(data: memoryview, position: int) -> tuple[int, int]:

@@ -19,19 +19,22 @@ from opcheck.loading import configs
 from opcheck.loading.graphdef import file_op_hazards, node_name, read_graph
 from opcheck.loading.jsontree import Json, JsonObject, parse_object
 from opcheck.loading.keras_classes import keras_classes
-from opcheck.loading.protobuf import WireError, fields, messages
+from opcheck.loading.protobuf import WireError, fields, message, messages, text
 from opcheck.loading.stored import StoredModel, model_from_config
 from opcheck.loading.types import Hazard
 
 _MODEL_META_GRAPH = 2
 _META_GRAPH, _META_SAVER, _META_COLLECTION, _META_SIGNATURE, _META_OBJECTS = 2, 3, 4, 5, 7
 _SAVER_FILE, _SAVER_SAVE, _SAVER_RESTORE = 1, 2, 3
-_COLLECTION_NODES, _NODES_NAME = 1, 1
+_COLLECTION_NODES, _COLLECTION_BYTES, _LIST_VALUE = 1, 2, 1
+_VARIABLE_NODES = (1, 2, 3, 6)  # a VariableDef's variable, initializer, snapshot, initial value
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _SIGNATURE_OUTPUT = 2
-_TENSOR_NAME = 1
+_TENSOR_NAME, _TENSOR_SPARSE, _TENSOR_COMPOSITE = 1, 4, 5
+_SPARSE_PARTS, _COMPOSITE_PART = (1, 2, 3), 2
 _OBJECTS_NODE, _OBJECTS_FUNCTION = 1, 2
-_OBJECT_CHILD, _OBJECT_USER = 1, 4
+_OBJECT_CHILD, _OBJECT_USER, _OBJECT_FUNCTIONS, _OBJECT_FUNCTION = 1, 4, 6, 8
+_FUNCTION_NAME = 1
 _CHILD_NODE, _CHILD_NAME = 1, 2
 _USER_IDENTIFIER, _USER_METADATA = 1, 3
 _METADATA_NODE = 1
@@ -167,11 +170,7 @@ def _from_metadata(data: memoryview, path: str) -> Iterator[KerasObject]:
 
 def _from_object_graph(meta_graph: memoryview, path: str) -> Iterator[KerasObject]:
     """The same objects from the object graph, walked breadth first as Keras names them."""
-    data = [
-        node
-        for objects in messages(meta_graph, _META_OBJECTS)
-        for node in messages(objects, _OBJECTS_NODE)
-    ]
+    data = list(messages(message(meta_graph, _META_OBJECTS), _OBJECTS_NODE))
     paths, queue = {0: "root"}, [0] if data else []
     for index in queue:  # grows while it is walked
         identifier = text = ""
@@ -212,48 +211,55 @@ def _keras_object(path: str, identifier: str, text: str, file: str) -> KerasObje
 
 
 def _file_hazards(meta_graph: memoryview) -> tuple[Hazard, ...]:
-    saving, restoring = [], []
-    for field in (f for saver in messages(meta_graph, _META_SAVER) for f in fields(saver)):
-        if field.number in (_SAVER_FILE, _SAVER_SAVE):
-            saving.append(node_name(field.text))
-        elif field.number == _SAVER_RESTORE:
-            restoring.append(node_name(field.text))
-    running = [*_results(meta_graph), *_initializers(meta_graph)]
-    functions = [
-        _text(entry, _ENTRY_KEY)
-        for objects in messages(meta_graph, _META_OBJECTS)
-        for entry in messages(objects, _OBJECTS_FUNCTION)
-    ]
-    found: tuple[Hazard, ...] = ()
-    for graph in messages(meta_graph, _META_GRAPH):
-        found += file_op_hazards(
-            read_graph(graph),
-            running=running,
-            functions=functions,
-            saving=saving,
-            restoring=restoring,
-        )
-    return found
+    saver = message(meta_graph, _META_SAVER)
+    return file_op_hazards(
+        read_graph(message(meta_graph, _META_GRAPH)),
+        running=[*_results(meta_graph), *_initializers(meta_graph)],
+        functions=_callable(message(meta_graph, _META_OBJECTS)),
+        saving=[node_name(text(saver, number)) for number in (_SAVER_FILE, _SAVER_SAVE)],
+        restoring=[node_name(text(saver, _SAVER_RESTORE))],
+    )
+
+
+def _callable(objects: memoryview) -> Iterator[str]:
+    """The functions that objects are; TensorFlow looks for them in the whole library."""
+    for entry in messages(objects, _OBJECTS_FUNCTION):
+        yield text(entry, _ENTRY_KEY)
+    for each in messages(objects, _OBJECTS_NODE):
+        for function in messages(each, _OBJECT_FUNCTIONS):
+            yield from _texts(function, _FUNCTION_NAME)
+        for function in messages(each, _OBJECT_FUNCTION):
+            yield from _texts(function, _FUNCTION_NAME)
 
 
 def _results(meta_graph: memoryview) -> Iterator[str]:
     """The nodes that signatures return."""
     for entry in messages(meta_graph, _META_SIGNATURE):
-        for signature in messages(entry, _ENTRY_VALUE):
-            for output in messages(signature, _SIGNATURE_OUTPUT):
-                for tensor in messages(output, _ENTRY_VALUE):
-                    yield from (
-                        node_name(f.text) for f in fields(tensor) if f.number == _TENSOR_NAME
-                    )
+        for output in messages(message(entry, _ENTRY_VALUE), _SIGNATURE_OUTPUT):
+            yield from map(node_name, _tensors(message(output, _ENTRY_VALUE)))
+
+
+def _tensors(info: memoryview) -> Iterator[str]:
+    """The tensors that a value consists of: one, or those of a sparse or ragged one."""
+    todo = [info]
+    while todo:
+        part = todo.pop()
+        yield from _texts(part, _TENSOR_NAME)
+        for sparse in messages(part, _TENSOR_SPARSE):
+            yield from _texts(sparse, *_SPARSE_PARTS)
+        for composite in messages(part, _TENSOR_COMPOSITE):
+            todo += messages(composite, _COMPOSITE_PART)
 
 
 def _initializers(meta_graph: memoryview) -> Iterator[str]:
     """The nodes that collections list; those of some run when TensorFlow loads the model."""
     for entry in messages(meta_graph, _META_COLLECTION):
-        for collection in messages(entry, _ENTRY_VALUE):
-            for names in messages(collection, _COLLECTION_NODES):
-                yield from (node_name(f.text) for f in fields(names) if f.number == _NODES_NAME)
+        key, collection = text(entry, _ENTRY_KEY), message(entry, _ENTRY_VALUE)
+        yield from map(node_name, _texts(message(collection, _COLLECTION_NODES), _LIST_VALUE))
+        if key.endswith("variables") or key == "global_step":
+            for variable in messages(message(collection, _COLLECTION_BYTES), _LIST_VALUE):
+                yield from map(node_name, _texts(variable, *_VARIABLE_NODES))
 
 
-def _text(data: memoryview, number: int) -> str:
-    return next((field.text for field in fields(data) if field.number == number), "")
+def _texts(data: memoryview, *numbers: int) -> Iterator[str]:
+    return (field.text for field in fields(data) if field.number in numbers)

@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from opcheck.loading.keras_classes import keras_classes
+
 # The values with which these attributes name no file.
 _OWN = {
     "output_stream": re.compile(r"stdout|stderr|log\(\w+\)"),
@@ -38,13 +40,16 @@ def saver_kind(op: str) -> Literal["save", "restore"] | None:
     return "restore" if op in _names("restore_ops") else None
 
 
-def names_elsewhere(attribute: str, values: Iterable[str]) -> bool:
+def names_elsewhere(attribute: str, values: Iterable[str | None]) -> bool:
     """Whether an attribute of an op that else only computes names a file to read or write.
 
+    So it does when its value is not known (None).
     Sources: ops/logging_ops.cc (PrintV2), ops/{de,en}code_proto_ops.cc.
     """
     own = _OWN.get(attribute)
-    return own is not None and not all(own.fullmatch(value) for value in values)
+    return own is not None and not all(
+        value is not None and own.fullmatch(value) for value in values
+    )
 
 
 def is_file_function(function: str) -> bool:
@@ -61,8 +66,8 @@ def is_tensor_function(function: str) -> bool:
     match parts:
         case [name]:
             return name in _names("tensor_functions")
-        case ["keras", "activations", _]:
-            return True
+        case ["keras", "activations", name]:
+            return keras_classes().is_named("activations", name)
         case ["keras", "backend", name]:
             return name in _names("backend_functions")
         case ["debugging", name]:

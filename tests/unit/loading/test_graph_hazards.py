@@ -42,13 +42,13 @@ def graph(nodes: list[bytes], functions: list[bytes] = []) -> bytes:  # noqa: B0
 def savedmodel(
     tmp_path: Path,
     graph_def: bytes,
-    saver: str = "save",
-    result: str = "out",
     more: bytes = b"",
+    saver: bytes = field(2, "save:0"),
+    result: bytes = field(1, "out:0"),
 ) -> tuple[Hazard, ...]:
-    output = field(2, field(1, "y") + field(2, field(1, f"{result}:0")))
+    output = field(2, field(1, "y") + field(2, result))
     signature = field(5, field(1, "serving_default") + field(2, output))
-    meta = field(2, graph_def) + field(3, field(2, f"{saver}:0")) + signature + more
+    meta = field(2, graph_def) + field(3, saver) + signature + more
     (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01" + field(2, meta))
     return read(str(tmp_path)).hazards
 
@@ -97,17 +97,67 @@ def test_other_file_ops_count_even_in_the_saver(tmp_path: Path, op: str) -> None
     assert ops(savedmodel(tmp_path, graph([SAVE], [saver]))) == [f"{op} (save_fn/s)"]
 
 
-def test_a_saver_that_an_object_can_call(tmp_path: Path) -> None:
-    """A resource's initializer is called when the model is loaded, by the name of a function."""
-    callable_ = field(7, field(2, field(1, "save_fn")))
-    found = savedmodel(tmp_path, graph([node("out", "Relu"), SAVE], [SAVER]), more=callable_)
+def collection(name: str, values: bytes) -> bytes:
+    return field(4, field(1, name) + field(2, values))
+
+
+SPARSE = field(4, field(1, "out:0") + field(2, "save:0"))
+RUNS = {
+    "an initializer": (b"", {"more": field(7, field(2, field(1, "save_fn")))}),
+    "a function object": (b"", {"more": field(7, field(1, field(8, field(1, "save_fn"))))}),
+    "one of its functions": (b"", {"more": field(7, field(1, field(6, field(1, "save_fn"))))}),
+    "the saver itself": (b"", {"saver": field(2, "save:0") + field(3, "save")}),
+    "an op": (field(1, node("out", "save_fn")), {}),
+    "a collection": (b"", {"more": collection("main_op", field(1, field(1, "save")))}),
+    "a variable": (
+        b"", {"more": collection("local_variables", field(2, field(1, field(2, "save"))))}
+    ),
+    "a sparse result": (b"", {"result": SPARSE}),
+    "a composite result": (b"", {"result": field(5, field(2, field(5, field(2, SPARSE))))}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("by", RUNS)
+def test_a_saver_that_something_else_runs(tmp_path: Path, by: str) -> None:
+    nodes, given = RUNS[by]
+    found = savedmodel(tmp_path, graph([SAVE], [SAVER]) + nodes, **given)
     assert ops(found) == ["MergeV2Checkpoints (save_fn/m)", "SaveV2 (save_fn/s)"]
 
 
-def test_a_saver_that_restores_by_saving(tmp_path: Path) -> None:
-    restoring = field(3, field(3, "save"))
-    found = savedmodel(tmp_path, graph([node("out", "Relu"), SAVE], [SAVER]), more=restoring)
-    assert len(found) == 2
+@pytest.mark.parametrize(
+    ("of_function", "of_library"),
+    [(b"", field(3, field(1, "save_fn"))), (field(5, field(1, "api_implements")), b"")],
+)
+def test_a_saver_that_no_node_names(tmp_path: Path, of_function: bytes, of_library: bytes) -> None:
+    """A registered gradient; one that runs for another function of which it says the same."""
+    library = field(2, field(1, SAVER + of_function) + of_library)
+    assert len(savedmodel(tmp_path, field(1, SAVE) + library)) == 2
+
+
+TWICE = {
+    "graph": field(2, graph([SAVE], [SAVER])) * 2,
+    "library": field(2, graph([], [SAVER]) + graph([], [SAVER])),
+    "signature": field(2, graph([], [field(1, field(1, "f")) * 2])),
+    "function's name": field(2, graph([], [field(1, field(1, "f") * 2)])),
+    "attribute's name": field(2, graph([node("p", "PrintV2") + field(5, field(1, "a") * 2)])),
+    "attribute": field(2, graph([node("p", "PrintV2") + field(5, field(2, b"") * 2)])),
+    "called function": field(
+        2, graph([node("p", "If") + field(5, field(2, field(10, field(1, "f") * 2)))])
+    ),
+    "saver": field(3, field(2, "save")) * 2,
+    "saving node": field(3, field(2, "save") * 2),
+    "objects": field(7, b"") * 2,
+    "result": field(5, field(2, field(2, field(2, b"") * 2))),
+    "collection": field(4, field(2, b"") * 2),
+}
+
+
+@pytest.mark.parametrize("field_", TWICE)
+def test_what_protobuf_would_merge(tmp_path: Path, field_: str) -> None:
+    """Of two values it takes the last, or both: the file is not read as it looks."""
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01" + field(2, TWICE[field_]))
+    with pytest.raises(UnreadableModelError, match="is there twice"):
+        read(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +177,14 @@ def test_an_attribute_that_names_a_file(
         named = field(5, field(1, attribute) + field(2, field(2, value)))
         path.write_bytes(graph([node("x", "Placeholder"), node("p", op, "x") + named]))
         assert ops(read(str(path)).hazards) == expected
+
+
+def test_an_attribute_that_the_call_of_a_function_gives(tmp_path: Path) -> None:
+    path = tmp_path / "m.pb"
+    for value in (field(9, "os"), field(2, "stderr") + field(9, "os")):
+        print_ = node("p", "PrintV2") + field(5, field(1, "output_stream") + field(2, value))
+        path.write_bytes(graph([node("x", "Placeholder")], [function("P", print_)]))
+        assert ops(read(str(path)).hazards) == ["PrintV2 (P/p)"]
 
 
 def test_functions_that_call_each_other(tmp_path: Path) -> None:

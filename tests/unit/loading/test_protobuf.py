@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opcheck.loading.protobuf import WireError, fields, messages
+from opcheck.loading.protobuf import WireError, fields, message, messages, text
 
 
 def read(data: bytes) -> list[tuple[int, object]]:
@@ -28,12 +28,20 @@ def test_every_wire_type() -> None:
     "data",
     [
         b"\x08", b"\x08\xff", b"\x12\x05hi", b"\x1d\x01", b"\x0b", b"\x0c", b"\x0f", b"\x00\x01",
+        b"\x8a\x80\x80\x80\x10\x01a",
         b"\x08" + b"\xff" * 11, b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
     ],
 )  # fmt: skip
 def test_damage(data: bytes) -> None:
     with pytest.raises(WireError):
         read(data)
+
+
+def test_the_only_field() -> None:
+    data = memoryview(b"\x0a\x01a\x12\x01b\x12\x01c")
+    assert (text(data, 1), bytes(message(data, 1)), text(data, 3)) == ("a", b"a", "")
+    with pytest.raises(WireError, match="field 2 is there twice"):
+        text(data, 2)
 
 
 def test_wrong_kind_of_field() -> None:
