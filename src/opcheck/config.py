@@ -149,14 +149,16 @@ def load(
     """
     merged: dict[str, object] = {}
     try:
-        file = _nearest(start) if start is not None else None
+        found = _nearest(start) if start is not None else None
     except OSError as error:  # a folder above that may not be looked into
         raise UsageError(
             f"{error.filename} cannot be read: {error.strerror}.",
             hint="--no-config looks for no configuration.",
         ) from error
-    if file is not None:
-        table, origin = _table(file)
+    file = None
+    if found is not None:
+        file, document = found
+        table, origin = _table(file, document)
         merged |= _relative_to(file.parent, _checked(table, origin, shared=True))
     merged |= _checked(_variables(environment), "the environment", shared=True, prefix=_PREFIX)
     merged |= _checked(command_line, "the command line", shared=False)
@@ -250,23 +252,20 @@ def _spelled(key: str, prefix: str) -> str:
     return prefix + key.upper().replace("-", "_") if prefix else key
 
 
-def _nearest(start: Path) -> Path | None:
-    """The nearest file of ours; in one folder opcheck.toml comes before pyproject.toml.
+def _nearest(start: Path) -> tuple[Path, Mapping[str, object]] | None:
+    """The nearest file of ours, and what is in it; in one folder opcheck.toml comes before
+    pyproject.toml.
 
     A pyproject.toml without [tool.opcheck] is none: a package inside the project may have its own.
     """
     folders = (start, *start.parents)
     files = (folder / name for folder in folders for name in (_OWN_FILE, "pyproject.toml"))
-    return next((file for file in files if file.is_file() and _is_ours(file)), None)
+    documents = ((file, _document(file)) for file in files if file.is_file())
+    return next((f for f in documents if f[0].name == _OWN_FILE or "opcheck" in _tools(f[1])), None)
 
 
-def _is_ours(path: Path) -> bool:
-    return path.name == _OWN_FILE or "opcheck" in _tools(_document(path))
-
-
-def _table(path: Path) -> tuple[Mapping[str, object], str]:
+def _table(path: Path, document: Mapping[str, object]) -> tuple[Mapping[str, object], str]:
     """The options in a file, and what to call them in a message."""
-    document = _document(path)
     if path.name == _OWN_FILE:
         if "tool" in document:
             raise UsageError(
