@@ -10,7 +10,7 @@ import msgspec
 from opcheck.cli import options as checking
 from opcheck.cli import outputs, progress
 from opcheck.cli.parser import Subparsers
-from opcheck.cli.reports import is_report, label, labels
+from opcheck.cli.reports import is_report, label
 from opcheck.errors import CannotCheckError, UsageError
 from opcheck.formats import COMPARISON_FORMATS
 from opcheck.report import Report
@@ -114,7 +114,7 @@ def _ends(
     """What the sides call the targets that were named. A check has no others, in their order."""
     second = -1 if old == new else 0
     ends = [
-        label(name, what, report) if is_report(what) else labels(report)[place]
+        label(name, what, report) if is_report(what) else report.labels[place]
         for name, (what, report), place in zip(named, (old, new), (0, second), strict=True)
     ]
     return ends[0], ends[1]

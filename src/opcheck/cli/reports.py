@@ -25,7 +25,7 @@ def label(name: str, path: str, report: Report) -> str:
         UnknownTargetError: the report has no such target.
         UsageError: ``name`` is malformed, or means several.
     """
-    known = labels(report)
+    known = report.labels
     if name in known:
         return name
     wanted = parse(name)
@@ -39,11 +39,6 @@ def label(name: str, path: str, report: Report) -> str:
             f"{name} means several targets of {path}.", hint=f"Name one of {', '.join(found)}."
         )
     return found[0]
-
-
-def labels(report: Report) -> tuple[str, ...]:
-    """The targets that it has."""
-    return tuple(dict.fromkeys(result.target for result in report.results))
 
 
 def _means(wanted: TargetSpec, result: Result) -> bool:

@@ -72,8 +72,7 @@ def _rule(rule: Rule) -> Node:
 def _category(report: Report) -> str:
     """Of a model and its targets: an upload takes the place of an older one of its category, and
     two jobs may check one model against a target each."""
-    targets = "+".join(dict.fromkeys(result.target for result in report.results))
-    parts = ("opcheck", printable(report.model.path), printable(targets))
+    parts = ("opcheck", printable(report.model.path), printable("+".join(report.labels)))
     return "/".join(quote(part, safe="/@+,=") for part in parts if part) + "/"
 
 

@@ -50,7 +50,7 @@ def render(document: Scan, style: Style) -> str:
 def _lines(report: Report) -> Iterator[list[str]]:
     """One line a target; the report's conclusion stands on the first."""
     outcome = conclusion(report)[0].rstrip(".")
-    for target in dict.fromkeys(result.target for result in report.results):
+    for target in report.labels:
         shares = []
         for step in ("inference", "training"):
             result = next((r for r in report.results if (r.target, r.step) == (target, step)), None)

@@ -246,6 +246,11 @@ class Report(msgspec.Struct, frozen=True):
     verdict: GateVerdict
     machines: tuple[Machine, ...] = ()
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it calls its targets, each once."""
+        return tuple(dict.fromkeys(result.target for result in self.results))
+
 
 class Inspection(msgspec.Struct, frozen=True):
     """What ``opcheck inspect`` reports: the model as data, nothing run."""
