@@ -75,14 +75,15 @@ def _saved_model(path: str, wanted: str | None) -> dict[Step, StepFunction]:
     signature = signatures[name]
     specs = list(signature.structured_input_signature[1].values())
     notes = _only(name, signatures)
-    inference = _given(signature, specs, owner=loaded)
-    steps: dict[Step, StepFunction] = {"inference": replace(inference, notes=notes)}
+    inference = replace(_given(signature, specs), notes=notes, owner=loaded)
+    steps: dict[Step, StepFunction] = {"inference": inference}
     own = list(signature.trainable_variables)
     # The object can be called as a whole, which is what it serves.
     whole = loaded if wanted is None and callable(loaded) else None
     variables = (wanted is None and list(getattr(loaded, "trainable_variables", ()))) or own
     if variables:
-        steps["training"] = _training(whole, signature, specs, variables)
+        training = _training(whole, signature, specs, variables)
+        steps["training"] = replace(training, owner=loaded)
     return steps
 
 
@@ -112,9 +113,8 @@ def _only(name: str, signatures: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def _given(concrete: Any, specs: list[tf.TensorSpec], owner: object = None) -> StepFunction:
-    """A concrete function as it is: traced long ago, only read now. Its variables and tables live
-    as long as their ``owner``.
+def _given(concrete: Any, specs: list[tf.TensorSpec]) -> StepFunction:
+    """A concrete function as it is: traced long ago, only read now.
 
     (AutoGraph converts these functions, and its ``zip`` knows no ``strict`` in TensorFlow 2.10.)
     """
@@ -128,7 +128,6 @@ def _given(concrete: Any, specs: list[tf.TensorSpec], owner: object = None) -> S
 
         return inference
 
-    make.owner = owner  # type: ignore[attr-defined]
     return StepFunction(
         "inference",
         make,

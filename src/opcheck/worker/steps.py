@@ -33,7 +33,8 @@ class StepFunction:
     ``recording`` is the context in which to trace; it gives the Embedding lookups there were
     (see `index_bounds`), or ``None`` where only the graph tells. ``labels`` says which arguments
     are labels; ``names`` are those of the inputs in the others, in order. ``outputs`` calls the
-    model, whose outputs labels must fit. ``gaps`` say what of the graph is not the model's.
+    model, whose outputs labels must fit. ``gaps`` say what of the graph is not the model's. What
+    the function calls has its variables and tables no longer than their ``owner`` lives.
     """
 
     step: Step
@@ -49,6 +50,7 @@ class StepFunction:
     jit_compile: bool = False
     gaps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    owner: object = None
 
 
 def trace(
