@@ -21,7 +21,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 _COUNTER = re.compile(r"/_\d+(?=/|$|_switch(?:/|$))")
 _COUNTED = re.compile(r"/_\d+$")
 # Whose classes are in fixtures/custom_layers.py.
-_CUSTOM = ("custom", "lambda", "subclassed")
+CUSTOM = ("custom", "lambda", "subclassed")
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
@@ -126,7 +126,7 @@ def main(out: Path, target: str, batch: int, names: Iterable[str]) -> None:
     sys.path.append(str(FIXTURES))
 
     def steps(name: str) -> dict[str, Any]:
-        custom = ("custom_layers",) if name.startswith(_CUSTOM) else ()
+        custom = ("custom_layers",) if name.startswith(CUSTOM) else ()
         source = read(str(FIXTURES / name))
         request = WorkerRequest(source, ("inference", "training"), True, custom, batch_size=batch)
         if request.source.architecture is None:

@@ -29,13 +29,11 @@ from opcheck.targets import Target, resolve
 from opcheck.worker.protocol import TracedStep, WorkerReply, WorkerRequest
 
 from . import batches
+from .partition_sends import CUSTOM, FIXTURES
 from .records import RecordFile
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 BATCH_SIZE = 2
 SHARING = 50  # fixtures to a process: they are small
-# Whose classes are in fixtures/custom_layers.py.
-_CUSTOM = ("custom", "lambda", "subclassed")
 _PLACE = re.compile(r"\S*/fixtures/")  # of this machine
 
 
@@ -76,7 +74,7 @@ def fixtures() -> list[str]:
         for path in FIXTURES.iterdir()
         if path.suffix in (".h5", ".keras", ".pb") or path.name.endswith("-savedmodel")
     ]
-    return sorted(names, key=lambda name: (name.startswith(_CUSTOM), name))
+    return sorted(names, key=lambda name: (name.startswith(CUSTOM), name))
 
 
 def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, FixtureProof]]:
@@ -101,7 +99,7 @@ def run(names: Sequence[str], target: str, folder: Path) -> Iterator[tuple[str, 
 
 
 def _request(name: str, target: str) -> WorkerRequest:
-    own = name.startswith(_CUSTOM)
+    own = name.startswith(CUSTOM)
     return WorkerRequest(
         read(str(FIXTURES / name)),
         ("inference", "training"),

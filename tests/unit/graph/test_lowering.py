@@ -12,6 +12,13 @@ HANDLE = RawTensor("resource", ())
 BODY = function("body", node("a", "Placeholder"), node("Relu", "Relu", "a:0"), results=("Relu:0",))
 COND = function("cond", node("a", "Placeholder"), node("Less", "Less", "a:0"), results=("Less:0",))
 CALL = (("f", ("body",)),)
+CALLING = function(
+    "main",
+    node("x", "Placeholder"),
+    node("call", "PartitionedCall", "x:0", functions=CALL),
+    node("Tanh", "Tanh", "call:0"),
+    results=("Tanh:0",),
+)
 LOOP = (("body", ("body",)), ("cond", ("cond",)))
 
 
@@ -34,14 +41,7 @@ def test_a_graph_without_calls_is_as_it_is() -> None:
 
 
 def test_a_call_gets_an_identity_for_each_argument_and_result() -> None:
-    main = function(
-        "main",
-        node("x", "Placeholder"),
-        node("call", "PartitionedCall", "x:0", functions=(("f", ("body",)),)),
-        node("Tanh", "Tanh", "call:0"),
-        results=("Tanh:0",),
-    )
-    flat = graph(main, BODY)
+    flat = graph(CALLING, BODY)
     assert wires(flat) == {
         f"{ARGUMENT}x:0>Func/call/input/0:0",
         "Func/call/input/0:0>call/Relu:0",
@@ -79,14 +79,7 @@ def test_what_a_call_inside_leaves_is_beside_the_call_itself() -> None:
 
 def test_a_body_placed_on_its_own_gets_nothing() -> None:
     swapped = function("body", *BODY.nodes, results=BODY.results, api_implements="lstm")
-    main = function(
-        "main",
-        node("x", "Placeholder"),
-        node("call", "PartitionedCall", "x:0", functions=(("f", ("body",)),)),
-        node("Tanh", "Tanh", "call:0"),
-        results=("Tanh:0",),
-    )
-    flat = graph(main, swapped)
+    flat = graph(CALLING, swapped)
     assert flat.lowered is not None
     assert flat.lowered.graphs == (("Tanh",), ("call/Relu",))
     assert wires(flat) == {f"{ARGUMENT}x:0>call/Relu:0", "call/Relu:0>Tanh:0"}
